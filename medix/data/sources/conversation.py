@@ -29,7 +29,7 @@ from medix.data.sources.layouts import CASES
 from medix.data.sources.modality_names import MODALITY_TAGS, tag_of
 from medix.data.sources.source import RowError, Source, SourceRow, content_id, stamp
 from medix.data.sources.stored_image import conversions, stored_image
-from medix.data.sources.table_cell import text_of
+from medix.data.sources.table_cell import no_text, text_of
 from medix.data.sources.table_images import ImageFiles
 from medix.data.sources.table_schema import Columns, TableData
 from medix.data.sources.table_source import Reading
@@ -260,5 +260,5 @@ def _check_markers(questions: str, images: int) -> None:
 def _field(row: Mapping[str, Any], key: str) -> str:
     text = text_of(row.get(key))
     if text is None:
-        raise RowError(key, row[key], f"a {type(row[key]).__name__} is no text; give text or a number", "cell")
+        raise RowError(key, row[key], no_text(row[key]), "cell")
     return text.strip()

@@ -24,18 +24,25 @@ def has(names: Container[str], column: str) -> bool:
 
 
 def text_of(value: Any) -> str | None:
-    """A cell as text: labels by their names, whole numbers without a point; None for what is no text."""
+    """A cell as text: labels by their names, whole numbers without a point; None for what is no text (``no_text``)."""
     if value is None or _is_nan(value):
         return ""
     if isinstance(value, Label):
         return value.name
     if isinstance(value, Decimal):
-        return str(label_of(value))
+        value = label_of(value)
     if isinstance(value, str):
         return value
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return str(int(value)) if isinstance(value, int) or value.is_integer() else repr(value)
+    if isinstance(value, float) and math.isfinite(value):
+        return str(int(value)) if value.is_integer() else repr(value)
+    return str(int(value)) if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def no_text(value: Any) -> str:
+    """What is wrong with a cell that is no text, and what to do."""
+    if isinstance(value, float):  # JSON 1e400, too
+        return "it is no finite number; correct it, or write it as text"
+    return f"a {type(value).__name__} is no text; give text or a number"
 
 
 def _is_nan(value: Any) -> bool:

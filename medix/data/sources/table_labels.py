@@ -27,7 +27,7 @@ def label_of(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, Decimal):
         if not value.is_finite():
-            return "" if value.is_nan() else str(value)
+            return "" if value.is_nan() else float(value)
         return str(int(value)) if value == value.to_integral_value() else f"{value.normalize():f}"
     return value
 

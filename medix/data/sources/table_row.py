@@ -10,7 +10,7 @@ from medix.data.sources.image_cell import ImageCellError, image_list, image_of
 from medix.data.sources.inline_image import shown
 from medix.data.sources.modality_names import tag_of
 from medix.data.sources.source import RowError
-from medix.data.sources.table_cell import cell, text_of
+from medix.data.sources.table_cell import cell, no_text, text_of
 from medix.data.sources.table_choices import (
     ANSWERED_OTHERWISE,
     WORD_CHOSEN,
@@ -168,7 +168,7 @@ class Cells:
     def _as_text(self, key: str, value: Any) -> str:
         text = text_of(value)
         if text is None:
-            raise self._fault(key, value, f"a {type(value).__name__} is no text; give text or a number")
+            raise self._fault(key, value, no_text(value))
         if "\0" in text:
             raise self._fault(key, value, "it has a NUL character, as UTF-16 without its mark does; save it as UTF-8")
         return text

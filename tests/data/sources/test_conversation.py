@@ -81,6 +81,7 @@ def test_a_system_message_stands_first(tmp_path: Path) -> None:
         (("q", "a"), {"image": "a.png", "modality": "cat"}, "modality: 'cat'; it is no tag; known"),
         (("q", "<X_RAY> a"), {"image": "a.png", "modality": "CT"}, "modality: 'CT'; the answer begins with <X_RAY>"),
         (("q", "a"), {"id": ["r"]}, r"id: \['r'\]; a list is no text"),
+        (("q", "a"), {"case": float("inf")}, "case: inf; it is no finite number"),
     ],
 )
 def test_a_conversation_that_makes_no_sense(

@@ -108,6 +108,7 @@ def test_other_image_formats_are_stored_as_png_without_loss(folder: Path) -> Non
         ({"id": None}, "id: ''; give every row a unique id"),
         ({"id": True}, "id: True; a bool is no text; give text or a number"),
         ({"solution": math.nan}, "solution: None; give the reference"),
+        ({"solution": math.inf}, "solution: inf; it is no finite number; correct it, or write it as text"),
         ({"problem": ["Which?"]}, r"problem: \['Which\?'\]; a list is no text"),
         ({"case": False}, "case: False; a bool is no text"),
         ({"problem": "\ud83d?"}, r"line 1: problem: '\\ud83d\?'; it has half of a surrogate pair"),

@@ -4,14 +4,23 @@ import math
 from decimal import Decimal
 
 from medix.data.sources.class_label import Label
-from medix.data.sources.table_cell import cell, has, text_of
+from medix.data.sources.table_cell import cell, has, no_text, text_of
 
 
 def test_text_of_cells() -> None:
-    cells = ["x", 3, 3.0, 2.5, None, Label(1, ("no", "yes")), Label(-1, ("no",)), True, [1], float("nan"), float("inf")]
-    assert [text_of(cell) for cell in cells] == ["x", "3", "3", "2.5", "", "yes", "", None, None, "", "inf"]
+    cells = ["x", 3, 3.0, 2.5, None, Label(1, ("no", "yes")), Label(-1, ("no",)), True, [1], float("nan")]
+    assert [text_of(cell) for cell in cells] == ["x", "3", "3", "2.5", "", "yes", "", None, None, ""]
     decimals = [Decimal(text) for text in ("7", "7.00", "0.10", "-1.50", "1E+2", "NaN")]
     assert [text_of(cell) for cell in decimals] == ["7", "7", "0.1", "-1.5", "100", ""]
+
+
+def test_an_infinite_number_is_no_text_however_large_a_whole_number_is_one() -> None:
+    """JSON ``1e400`` is read as such."""
+    assert [text_of(number) for number in (math.inf, -math.inf, Decimal("Infinity"), 10**400)] == [
+        *[None] * 3, "1" + "0" * 400,
+    ]  # fmt: skip
+    assert no_text(math.inf) == "it is no finite number; correct it, or write it as text"
+    assert no_text([1]) == "a list is no text; give text or a number"
 
 
 def test_a_column_may_be_a_field_of_an_object() -> None:

@@ -1,5 +1,6 @@
 """Labels of groups of rows, and bands of numbers."""
 
+import math
 import random
 from collections import Counter
 from datetime import time
@@ -49,7 +50,7 @@ def test_values_that_are_no_text_have_a_label() -> None:
         2.5,
         [1],
     ]
-    assert [label_of(one) for one in values] == ["true", "08:05:00", "3", "-0.1", "", "Infinity", "x", None, 2.5, [1]]
+    assert [label_of(one) for one in values] == ["true", "08:05:00", "3", "-0.1", "", math.inf, "x", None, 2.5, [1]]
 
 
 def test_labels_are_ordered_by_number_and_then_as_text() -> None:
