@@ -138,11 +138,12 @@ def opening_tag(text: str) -> str:
 
 def from_first_visible(text: str) -> str:
     """A text without the white space and invisible marks that files and web pages put in front of it."""
-    seen = (place for place, char in enumerate(text) if not _is_invisible(char))
+    seen = (place for place, char in enumerate(text) if not is_invisible(char))
     return text[next(seen, len(text)) :]
 
 
-def _is_invisible(char: str) -> bool:
+def is_invisible(char: str) -> bool:
+    """Whether a character is white space, or a mark that is not shown, such as U+200B and U+FEFF."""
     return char.isspace() or unicodedata.category(char) in ("Cc", "Cf") or _IGNORED.match(char) is not None
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from medix.data.sources.source import RowError
+from medix.grammar import is_invisible
 from medix.types import Sample
 
 Unit = Literal["case", "patient", "sample"]
@@ -27,9 +28,15 @@ _NO_UNIT = frozenset({*map(str.casefold, NOTHING), "n/a"})
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]*")
 
 
+def as_shown(text: str) -> str:
+    """A name without what nobody sees: marks that are not shown, blanks around it, and which kind of blank is in it."""
+    return "".join(" " if char.isspace() else char for char in text if char.isspace() or not is_invisible(char)).strip()
+
+
 def named_unit(text: str) -> str:
-    """The name of a case or patient; empty for what programs write where there is none, which is no name of one."""
-    return "" if text.strip().casefold() in _NO_UNIT else text.strip()
+    """The name of a case or patient, as it is shown; empty for what programs write where there is none."""
+    name = as_shown(text)
+    return "" if name.casefold() in _NO_UNIT else name
 
 
 @dataclass(frozen=True)

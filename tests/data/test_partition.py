@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medix.data.partition import NOTHING, Partition
+from medix.data.partition import NOTHING, Partition, as_shown, named_unit
 from medix.data.sources.source import RowError
 from tests.data.conftest import make_sample
 
@@ -66,6 +66,24 @@ def test_patients_are_named_in_the_metadata() -> None:
     for nothing in ("NaN", "NA", "N/A", *NOTHING):
         with pytest.raises(RowError, match="reads the metadata"):
             parts.part("d", replace(make_sample(0), metadata={"patient": nothing}))
+
+
+UNSEEN = ["\u200b", "\u200d", "\u2060", "\ufeff", "\u00ad", "\u200e", "\ufe0f", "\0"]
+"""Marks that are not shown: a patient with one in some of the rows would be in two parts."""
+
+
+@given(st.text("P1 -\u00e9"), st.sampled_from(UNSEEN), st.sampled_from(" \u00a0\u2009\t"), st.integers(0, 9))
+def test_names_that_look_alike_are_one_unit(name: str, mark: str, blank: str, place: int) -> None:
+    assert named_unit(name[:place] + mark + name[place:]) == named_unit(f"{blank}{name}{mark}{blank}") == name.strip()
+    assert as_shown(name.replace(" ", blank)) == name.strip()
+    assert named_unit(f"{mark}N{mark}A ") == ""
+
+
+def test_a_patient_in_the_metadata_is_in_one_part_whatever_marks_are_in_the_name() -> None:
+    parts = replace(PARTS, by="patient")
+    samples = [replace(make_sample(0), metadata={"patient": f"p{mark}1"}) for mark in ["", *UNSEEN]]
+    for seed in range(20):
+        assert len({replace(parts, seed=seed).part("d", sample) for sample in samples}) == 1
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from medix.data.partition import as_shown
 from medix.data.sources.source import RowError
 
 _CODE = re.compile(r"[A-Z0-9_ ]{1,16}")
@@ -117,7 +118,7 @@ class DicomHeader:
     @property
     def patient(self) -> tuple[tuple[str, str], ...]:
         """What tells patients apart, with its kind: PatientID, then StudyInstanceUID, without those that are empty."""
-        named = (("patient", self.text("PatientID")), ("study", self.uid("StudyInstanceUID")))
+        named = (("patient", as_shown(self.text("PatientID"))), ("study", self.uid("StudyInstanceUID")))
         return tuple((kind, text) for kind, text in named if text)
 
     def number(self, keyword: str) -> float | None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from medix.data.partition import NOTHING
+from medix.data.partition import NOTHING, as_shown
 from medix.data.record import read_json
 from medix.data.sources.source import RowError
 from medix.data.sources.table_arrow import names_in, rows_in
@@ -47,7 +47,7 @@ def whole(row: Mapping[str, Any], text: str) -> str:
 
     pandas writes a column of whole numbers with a gap so, and the same patient as ``11`` in a file without one.
     """
-    match = _WHOLE.fullmatch(text.strip()) if isinstance(row, TextRow) else None
+    match = _WHOLE.fullmatch(as_shown(text)) if isinstance(row, TextRow) else None
     return match[1] if match else text
 
 

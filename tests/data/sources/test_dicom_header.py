@@ -24,6 +24,7 @@ def test_values_of_the_expected_kind() -> None:
     assert (found.number("WindowCenter"), found.whole("InstanceNumber")) == (40.0, 7)
     assert found.uid("StudyInstanceUID") == "1.2.3"
     assert found.text("PatientID") == "MRN 4711"
+    assert found.patient == header(PatientID="\u200bMRN\u00a04711\ufeff").patient
 
 
 def test_missing_values() -> None:

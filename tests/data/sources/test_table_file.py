@@ -135,7 +135,8 @@ def test_faulty_rows_of_csv_are_errors_between_the_others(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("text", "expected"),
     [("11.0", "11"), (" 11.0 ", "11"), ("-3.0", "-3"), ("11", "11"), ("11.00", "11.00"), ("11.5", "11.5"),
-     ("P11.0", "P11.0"), ("1.2.840.0", "1.2.840.0"), ("٣.0", "٣.0"), ("", "")],
+     ("P11.0", "P11.0"), ("1.2.840.0", "1.2.840.0"), ("٣.0", "٣.0"), ("", ""),
+     ("11.0\u200b", "11")],
 )  # fmt: skip
 def test_whole_numbers_have_no_point_in_rows_of_texts(text: str, expected: str) -> None:
     assert whole(TextRow(a=text), text) == expected

@@ -144,7 +144,8 @@ def test_cases_have_no_blanks_around_them_and_patients_are_metadata_too() -> Non
     columns = Columns("q", "a", case="patient")
     found = made({"q": "q", "a": "b", "patient": " P1\u00a0"}, columns, keeps_columns=True)
     assert (found.case, found.metadata["patient"].strip()) == ("P1", "P1")
-    assert made({"q": "q", "a": "b", "patient": " "}, columns).case == ""
+    assert made({"q": "q", "a": "b", "patient": " \u200b"}, columns).case == ""
+    assert made({"q": "q", "a": "b", "patient": "P\u200b1\ufeff"}, columns).case == "P1"
 
 
 def test_words_for_nothing_in_csv_are_not_asked_and_are_no_modality() -> None:
