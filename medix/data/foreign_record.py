@@ -125,7 +125,7 @@ class ForeignRecord:
     def layout(self) -> dict[str, Any]:
         """What a manifest states."""
         columns = {key: value for key, value in asdict(self.data.columns).items() if value}
-        others = {"modality_tags": self.data.modality_tags, "fixed_choices": self.data.fixed_choices}
+        others = {name: getattr(self.data, name) for name in ("modality_tags", "fixed_choices", "answers")}
         stated = {"question": self.question, "columns": columns, **others}
         return {key: value for key, value in stated.items() if value}
 

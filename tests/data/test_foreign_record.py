@@ -11,7 +11,7 @@ from medix.data.manifest import Manifest, ManifestError, ShardEntry
 from medix.data.picture import ENDINGS
 from medix.data.sources.source import RowError
 from medix.data.sources.table_file import TableError
-from medix.data.sources.table_schema import Columns, TableData
+from medix.data.sources.table_schema import Columns, TableData, table_data
 from medix.modality import PAPER_MODALITIES
 from tests.data.conftest import picture
 
@@ -34,6 +34,18 @@ RECORD = ForeignRecord(TableData(Columns(question="q", answer="cls", id="key", i
 )
 def test_names_are_split_as_webdataset_does(name: str, expected: tuple[str, str] | None) -> None:
     assert split_name(name) == expected
+
+
+def test_what_answers_are_is_stated_where_it_is_known() -> None:
+    """One sample alone does not say whether an answer that is both is the text or the letter."""
+    cells = {"json": json.dumps({"q": "Which?", "o": ["B", "A"], "a": "A"}).encode()}
+    for answers, reference in (("texts", "A"), ("letters", "B")):
+        data = TableData(Columns("q", "a", choices="o"), answers=answers)  # type: ignore[arg-type]
+        made = ForeignRecord(data, PAPER_MODALITIES)
+        assert made.layout == {"columns": {"question": "q", "answer": "a", "choices": "o"}, "answers": answers}
+        read = ForeignRecord(table_data(made.layout), PAPER_MODALITIES)
+        assert read.decode("0", cells).reference == reference
+    assert "answers" not in RECORD.layout
 
 
 @pytest.mark.parametrize("kind", sorted({*ENDINGS} - {"jpg", "jpeg", "png"}))

@@ -1,6 +1,6 @@
 """Question-answer rows of a data set on the Hugging Face hub, or of a folder laid out like one."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -58,6 +58,10 @@ class HubSource(TableSource):
         """The rows."""
         for where, number, row in self.table:
             yield f"{where}, row {number}", row
+
+    def some(self, columns: Collection[str]) -> Iterator[CellRow]:
+        """The rows, of which only these columns are read."""
+        return self.table.some(columns)
 
     def image_names(self, column: str) -> Iterator[str]:
         """What names files in a column."""

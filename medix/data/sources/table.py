@@ -1,20 +1,23 @@
 """Question-answer rows in a table: a reader for files and dataset hubs."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from medix.data.sources.class_label import Label
-from medix.data.sources.table_cell import cell, has, text_of
+from medix.data.sources.answer_kind import with_answer_kind
+from medix.data.sources.source import RowError
+from medix.data.sources.table_cell import has, passes
 from medix.data.sources.table_choices import choice_notes
 from medix.data.sources.table_file import SUFFIXES, TableError, TableFile
 from medix.data.sources.table_hub import HubTable
 from medix.data.sources.table_images import ImageFiles
-from medix.data.sources.table_labels import band_notes, label_of
+from medix.data.sources.table_labels import band_notes
 from medix.data.sources.table_row import Cells, TableRow
 from medix.data.sources.table_schema import TableData
+from medix.modality import ModalitySet
 
 
 class Table:
@@ -45,11 +48,12 @@ class Table:
         if self.folder is None and not self.data.hub:
             raise TableError(f"{self.name}: is not on a hub; give --data with a folder that holds its files")
         missing, counts = self._wanted, Counter[str]()
+        data = with_answer_kind(self.data, self._some, ModalitySet())
         with ExitStack() as stack:
             for where, row, images in self._rows(missing, stack):
                 missing = _not_in(row, missing)
-                if all(matches(row, column, value) for column, value in self.data.filter.items()):
-                    found = Cells(self.data, where, row, images).row()
+                if passes(row, data.filter):
+                    found = Cells(data, where, row, images).row()
                     counts.update(found.notes)
                     yield found
         self._refuse(missing)
@@ -90,14 +94,23 @@ class Table:
             where = self.files[0] if self.files else self.data.hub
             raise TableError(f"{self.name}: {where}{more} has no rows; give a table that has some")
 
+    @cached_property
+    def _hub(self) -> HubTable:
+        return HubTable(self.data.hub, self.data.config, self.data.split, self.data.revision)
+
+    def _some(self, columns: Collection[str]) -> Iterator[Mapping[str, Any] | RowError]:
+        if self.folder is None:
+            yield from self._hub.some(columns)
+        for path in self.files:
+            yield from TableFile(path).some(columns)
+
     def _read(
         self, wanted: Mapping[str, str], stack: ExitStack
     ) -> Iterator[tuple[str, Mapping[str, Any], "ImageFiles"]]:
         if self.folder is None:
-            table = HubTable(self.data.hub, self.data.config, self.data.split, self.data.revision)
-            archive = table.file(self.data.image_archive) if self.data.image_archive else None
+            archive = self._hub.file(self.data.image_archive) if self.data.image_archive else None
             images = ImageFiles(self.data, Path(), stack, archive)
-            for part, number, row in table:
+            for part, number, row in self._hub:
                 yield f"{part}, row {number}", row, images
             return
         for path in self.files:
@@ -145,12 +158,3 @@ def how_to_get(data: TableData) -> str:
     if not data.hub:
         return "put its files there"
     return f"leave --data out to read {data.hub} from its hub, or put its files there"
-
-
-def matches(row: Mapping[str, Any], column: str, wanted: str | int | list[str]) -> bool:
-    """Whether a column of a row has a value, or one of several."""
-    value = cell(row, column)
-    given = {text_of(value), text_of(label_of(value)), *((str(int(value)),) if isinstance(value, Label) else ())}
-    if isinstance(value, bool):
-        given.add(str(value))
-    return bool(given & {str(one) for one in (wanted if isinstance(wanted, list) else [wanted])})

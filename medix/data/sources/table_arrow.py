@@ -1,7 +1,7 @@
 """Rows of Arrow tables, and file names in their columns of images, found without reading the images that lie there."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from math import isfinite
 from typing import Any
 
@@ -29,6 +29,12 @@ def rows_in(batch: Any, features: Mapping[str, Any]) -> Iterator[dict[str, Any]]
         row |= {column: _restored(row[column], kind) for column, kind in stored.items()}
         named = {column: labelled(row[column], feature) for column, feature in with_labels.items() if column in row}
         yield row | named
+
+
+def columns_with(names: Iterable[str], columns: Collection[str]) -> list[str]:
+    """Those of the names that are columns, or of which columns are fields."""
+    outer = {column.partition(".")[0] for column in columns}
+    return [name for name in names if name in columns or name in outer]
 
 
 def names_in(batch: Any, column: str) -> Iterator[str]:

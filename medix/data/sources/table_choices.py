@@ -22,6 +22,9 @@ WORDS_UNUSED, WORD_CHOSEN = "words for unused choices", "word for nothing as the
 ANSWERED_OTHERWISE = "answer that is not the right choice"
 """Key of a count: a row whose answer is not the choice that its number or letter names, nor another one."""
 
+READ_AS_OTHERS = "answer that is read as others"
+"""Key of a count: a row whose answer is the text of one choice and the letter or number of another."""
+
 _LETTER = "[A-Za-z\uff21-\uff3a\uff41-\uff5a]"
 _LABELLED = re.compile(
     rf"(?:[(\uff08]({_LETTER})[)\uff09]|({_LETTER})[:.)\uff0e\u3001\u3002\uff1a\uff09])(.*)", re.DOTALL
@@ -49,9 +52,14 @@ def letter_index(text: str, count: int) -> int | None:
 
     None if it is no letter of so many choices.
     """
-    letter = lone_letter(_typed(text))
+    letter = bare_letter(text)
     place = LETTERS.find(letter) if letter else -1
     return place if 0 <= place < count else None
+
+
+def bare_letter(text: str) -> str:
+    """The letter, a capital, that a text is, however it is written; empty if it says more."""
+    return lone_letter(_typed(text))
 
 
 def _typed(text: str) -> str:
@@ -62,14 +70,6 @@ def _typed(text: str) -> str:
 def lettered_label(value: Any, count: int) -> int | None:
     """The number of a label whose names are A, B, …: the choice, even if the text of another one is this letter."""
     return int(value) if isinstance(value, Label) and letter_index(value.name, count) == value else None
-
-
-def choice_of(answer: str, choices: Sequence[str]) -> int | None:
-    """The choice that an answer repeats, or names by its letter where no other choice is that letter."""
-    if same := places_of(answer, choices):
-        return same[0] if len(same) == 1 else None
-    named = letter_index(answer, len(choices))
-    return None if set(places_of(lone_letter(_typed(answer)), choices)) - {named} else named
 
 
 def places_of(text: str, choices: Sequence[str]) -> list[int]:
@@ -283,5 +283,7 @@ def choice_notes(counts: Counter[str]) -> list[str]:
         WORD_CHOSEN: f"rows whose last choice is such a word as {words}; if that means nothing, leave the cell empty",
         ANSWERED_OTHERWISE: "rows whose answer is neither the letter nor the text of the choice that their number or "
         "letter says is right, and is accepted beside it",
+        READ_AS_OTHERS: "rows whose answer is the text of one choice and the letter or number of another, and is read "
+        "as data.answers says, or as the column's other answers are",
     }
     return [f"{text}: {counts[key]:,}" for key, text in sentences.items() if counts[key]]

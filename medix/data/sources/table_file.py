@@ -6,14 +6,14 @@ import io
 import json
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from medix.data.partition import NOTHING, as_shown
 from medix.data.record import read_json
 from medix.data.sources.source import RowError
-from medix.data.sources.table_arrow import names_in, rows_in
+from medix.data.sources.table_arrow import columns_with, names_in, rows_in
 from medix.text_lines import BYTE_ORDER_MARKS, TextFileError, encoding_fault, lines_of
 
 SUFFIXES = (".parquet", ".jsonl", ".jsonl.gz", ".csv", ".tsv", ".json")
@@ -120,6 +120,12 @@ class TableFile:
             return self._csv_rows()
         return self._json_list() if self.kind == ".json" and self._is_list() else self._json_rows()
 
+    def some(self, columns: Collection[str]) -> Iterator[Mapping[str, Any] | RowError]:
+        """As ``checked_rows`` without numbers; of Parquet, only these columns are read."""
+        if self.kind == ".parquet":
+            return (row for _, row in self._parquet_rows(columns))
+        return (row for _, row in self.checked_rows())
+
     # Parquet ----------------------------------------------------------------------------------------------------------
 
     def _parquet(self) -> Any:
@@ -138,12 +144,13 @@ class TableFile:
                     f"{self.path}: is no complete Parquet file ({_first_line(error)}); fetch it again"
                 ) from error
 
-    def _parquet_rows(self) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    def _parquet_rows(self, columns: Collection[str] | None = None) -> Iterator[tuple[int, Mapping[str, Any]]]:
         file = self._parquet()
         features = _features(file.schema_arrow.metadata or {})
+        read = None if columns is None else columns_with(file.schema_arrow.names, columns)
         number = 0
         try:
-            for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE):
+            for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE, columns=read):
                 for row in rows_in(batch, features):
                     number += 1
                     yield number, row

@@ -1,7 +1,7 @@
 """Tables in files: what Parquet and CSV have in common."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -61,6 +61,10 @@ class FilesSource(TableSource):
         for file in self.files():
             for number, row in TableFile(file).checked_rows():
                 yield f"{file}, row {number}", row
+
+    def some(self, columns: Collection[str]) -> Iterator[CellRow | RowError]:
+        """The rows; of Parquet, only these columns are read."""
+        return (row for file in self.files() for row in TableFile(file).some(columns))
 
 
 def one_split(files: Sequence[Path], folder: Path, told: str) -> None:

@@ -2,13 +2,13 @@
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from medix.data.sources.saved_dataset import is_saved, saved_rows
 from medix.data.sources.source import stamp
-from medix.data.sources.table_arrow import names_in, rows_in
+from medix.data.sources.table_arrow import columns_with, names_in, rows_in
 from medix.data.sources.table_file import UNPACKED_BY, TableError
 
 _ROWS_AT_ONCE = 64  # with their images
@@ -57,6 +57,14 @@ class HubTable:
             found = (row for batch in batches for row in rows_in(batch, features))
             for number, row in enumerate(found, start=1):
                 yield where, number, row
+
+    def some(self, columns: Collection[str]) -> Iterator[Mapping[str, Any]]:
+        """The rows, of which only these columns are read."""
+        for _, rows in self._tables():
+            features = rows.features.to_dict()
+            narrow = rows.select_columns(columns_with(features, columns))
+            for batch in narrow.with_format("arrow").iter(_ROWS_AT_ONCE):
+                yield from rows_in(batch, {name: features[name] for name in narrow.features})
 
     def __len__(self) -> int:
         """Number of rows; raises TableError if they cannot be fetched."""

@@ -5,17 +5,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from medix.data.partition import NOTHING, named_unit
+from medix.data.sources.answer_readings import Readings
 from medix.data.sources.class_label import Label
 from medix.data.sources.image_cell import ImageCellError, image_list, image_of
-from medix.data.sources.inline_image import shown
 from medix.data.sources.modality_names import tag_of
 from medix.data.sources.source import RowError
-from medix.data.sources.table_cell import cell, no_text, text_of
+from medix.data.sources.table_cell import CellError, cell, no_text, text_of
 from medix.data.sources.table_choices import (
     ANSWERED_OTHERWISE,
+    READ_AS_OTHERS,
     WORD_CHOSEN,
     WORDS_UNUSED,
-    choice_of,
     is_written_as,
     letter_index,
     lettered_label,
@@ -26,7 +26,7 @@ from medix.data.sources.table_choices import (
     without_labels,
     without_unused,
 )
-from medix.data.sources.table_file import TableError, TextRow, stated, whole
+from medix.data.sources.table_file import TextRow, stated, whole
 from medix.data.sources.table_images import ImageFiles, TableImage
 from medix.data.sources.table_labels import BELOW_ZERO, band_of, label_of
 from medix.data.sources.table_schema import TableData
@@ -78,24 +78,6 @@ class TableRow:
     notes: tuple[str, ...] = ()
 
 
-class CellError(TableError):
-    """A cell makes no sense.
-
-    Args:
-        where: file and number of the row.
-        key: the key of ``Columns`` that names its column.
-        column: the column; empty where several are meant.
-        value: the value.
-        remedy: what is wrong and what to do.
-        kind: as of ``RowError``.
-    """
-
-    def __init__(self, where: str, key: str, column: str, value: object, remedy: str, kind: str = "cell") -> None:
-        named = f" ({column})" if column and key == "images" else ""  # one of several
-        super().__init__(f"{where}: columns.{key}{named}: {shown(value)}; {remedy}")
-        self.key, self.column, self.value, self.remedy, self.kind = key, column, value, remedy, kind
-
-
 @dataclass(frozen=True)
 class Cells:
     """The cells of one row.
@@ -139,9 +121,9 @@ class Cells:
             notes=(*self._notes(choices, subgroup), *notes),
         )
 
-    def _fault(self, key: str, value: object, remedy: str, column: str = "") -> CellError:
+    def _fault(self, key: str, value: object, remedy: str, column: str = "", kind: str = "cell") -> CellError:
         columns = [column for name, column in self.data.columns.named() if name == f"columns.{key}"]
-        return CellError(self.where, key, column or (columns[0] if len(columns) == 1 else ""), value, remedy)
+        return CellError(self.where, key, column or (columns[0] if len(columns) == 1 else ""), value, remedy, kind)
 
     def _cell(self, column: str) -> Any:
         return cell(self.cells, column) if column else None
@@ -253,8 +235,10 @@ class Cells:
         if index is not None and texts and not is_written_as(whole(self.cells, texts[0]), choices, index):
             notes.append(ANSWERED_OTHERWISE)
         if index is None and choices and texts:
-            index = lettered_label(self._cell(first), len(choices))
-            index = self._named(texts[0], choices) if index is None else index
+            index = self._lettered(first, choices)
+            if index is None:
+                index = self._named(texts[0], choices)
+                notes += [READ_AS_OTHERS] if self._readings(texts[0], choices).differ else []
         if index is not None:
             said = [*texts, *further]
             if other := [text for text in said if names_other(whole(self.cells, text), choices, index)]:
@@ -299,11 +283,32 @@ class Cells:
         return {choice.casefold() for choice in choices} - {one.casefold() for one in choices[-1:] if is_unknown}
 
     def _named(self, answer: str, choices: tuple[str, ...]) -> int | None:
-        """The choice that an answer names; of CSV also as ``1.0``, which pandas makes of ``1``."""
-        index = choice_of(answer, choices)
-        if index is not None:
-            return index
-        return choice_of(whole(self.cells, answer), [whole(self.cells, choice) for choice in choices])
+        """The choice that an answer names."""
+        found = self._readings(answer, choices)
+        if found.differ and not self.data.answers:
+            raise self._fault("answer", answer, found.fault(choices), kind="choices")
+        return found.chosen(self.data.answers)
+
+    def _readings(self, answer: str, choices: tuple[str, ...]) -> Readings:
+        """Those of an answer; of CSV also as ``1.0``, which pandas makes of ``1``."""
+        found = Readings.of(answer, choices)
+        wholes = [whole(self.cells, choice) for choice in choices]
+        return found if found.texts else Readings.of(whole(self.cells, answer), wholes)
+
+    def _lettered(self, column: str, choices: tuple[str, ...]) -> int | None:
+        return None if self.data.answers == "texts" else lettered_label(self._cell(column), len(choices))
+
+    def answer_kind(self) -> str:
+        """``Readings.kind`` of the reference; empty for a row without choices or answer.
+
+        Raises:
+            TableError: a cell of them makes no sense.
+        """
+        column, choices = self._answer_columns[0], self._choices()
+        if self._lettered(column, choices) is not None:
+            return "letters"
+        _, texts = self._reference(column, choices, bool(self.data.columns.images))
+        return self._readings(texts[0], choices).kind if texts and choices else ""
 
     def _index(self, choices: tuple[str, ...]) -> int | None:
         value = self._cell(self.data.columns.answer_index)

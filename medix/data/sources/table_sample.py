@@ -12,12 +12,12 @@ from medix.data.picture import PictureError
 from medix.data.prompt_errors import MarkerError
 from medix.data.sources.source import RowError, content_id
 from medix.data.sources.stored_image import Keep, conversions, stored_image
-from medix.data.sources.table_cell import cell, text_of
+from medix.data.sources.table_cell import CellError, cell, text_of
 from medix.data.sources.table_choices import ANSWERED_OTHERWISE, choice_notes, lettered, lists_in_order, lists_otherwise
 from medix.data.sources.table_file import TextRow, stated, whole
 from medix.data.sources.table_images import ImageFiles, TableImage, holds_image
 from medix.data.sources.table_labels import band_notes
-from medix.data.sources.table_row import CellError, Cells, TableRow
+from medix.data.sources.table_row import Cells, TableRow
 from medix.data.sources.table_schema import TableData
 from medix.data.sources.tagged_answer import check_bare
 from medix.modality import ModalitySet
@@ -158,6 +158,8 @@ class TableSample:
             raise RowError(columns.modality, told, remedy, "modality")
         if row.choices and row.answer_index is None:
             remedy = f"it is none of the choices ({', '.join(row.choices)}); correct the answer or the choices"
+            if row.answers[0].isdigit():
+                remedy += ", or state in --columns that the column counts them from 0 (columns: {answer_index: NAME})"
             raise RowError(self._answer_column, row.answers[0], remedy, "choices")
 
     def _question(self, row: TableRow) -> str:

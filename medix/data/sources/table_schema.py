@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from medix.data.sources.table_labels import check_edges
 from medix.spec_file import named_line, parse_error_message
@@ -91,6 +91,10 @@ class TableData:
             ``NAME/SPLIT*.SUFFIX`` and ``NAME/data/SPLIT-*.SUFFIX`` (as a hub's files are laid out) are tried too.
         filter: values that a row must have, by column; several in a list.
         fixed_choices: the choices of every row, where no column holds them.
+        answers: what ``columns.answer`` holds where a row has choices: ``texts`` or ``letters``, and then nothing else.
+            If it is not stated, both are read. An answer that is the text of one choice and the letter or number of
+            another (``A`` of ``C, A, B``) is then read as the other answers of the column are; if these are of several
+            kinds, or none of them shows its kind, its row is a fault.
         image_folder: folder of images that are given by name, relative to the table's file.
         image_archive: ZIP file on the hub that holds them.
         image_suffix: what is added to their names.
@@ -109,6 +113,7 @@ class TableData:
     local: list[str] = field(default_factory=list)
     filter: dict[str, str | int | list[str]] = field(default_factory=dict)
     fixed_choices: list[str] = field(default_factory=list)
+    answers: Literal["", "texts", "letters"] = ""
     image_folder: str = ""
     image_archive: str = ""
     image_suffix: str = ""
@@ -125,6 +130,8 @@ class TableData:
             raise ValueError(f"'filter.{empty[0]}': [] leaves no row; name the values that a row may have")
         if not (self.columns.answer or self.columns.answer_index or self.columns.answer_letter):
             raise ValueError("data.columns names no answer; give answer, answer_index or answer_letter")
+        if self.answers and not self.columns.answer:
+            raise ValueError(f"data.answers: {self.answers}, and data.columns.answer names no column; name it there")
         for name, edges in self.bands.items():
             check_edges(name, edges)
             if name not in self.columns.subgroup:

@@ -11,13 +11,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from medix.data.sources.answer_kind import with_answer_kind
 from medix.data.sources.image_cell import image_list
 from medix.data.sources.inline_image import is_name
 from medix.data.sources.layouts import asked_of_all, recognised, told
 from medix.data.sources.modality_names import MODALITY_TAGS
 from medix.data.sources.source import RowError, Source, SourceRow, stamp
-from medix.data.sources.table import matches
-from medix.data.sources.table_cell import cell, has
+from medix.data.sources.table_cell import cell, has, passes
 from medix.data.sources.table_file import TableError
 from medix.data.sources.table_images import ImageFiles
 from medix.data.sources.table_sample import CellRow, TableSample, told_counts
@@ -129,7 +129,8 @@ class TableSource(Source):
     @cached_property
     def layout(self) -> tuple[str, TableData]:
         """Name of the layout, and what the columns mean."""
-        return self.reading.table(str(self.path), self.names(), [file.name for file in self.files()])
+        name, data = self.reading.table(str(self.path), self.names(), [file.name for file in self.files()])
+        return name, with_answer_kind(data, self.some, ModalitySet(self.reading.modalities))
 
     @cached_property
     def _made(self) -> TableSample:
@@ -149,7 +150,7 @@ class TableSource(Source):
         """The rows that the filter leaves."""
         wanted = self.layout[1].filter
         for where, cells in self.cells():
-            if isinstance(cells, RowError) or all(matches(cells, column, value) for column, value in wanted.items()):
+            if isinstance(cells, RowError) or passes(cells, wanted):
                 yield SourceRow(where, cells)
 
     def sample(self, row: SourceRow) -> Sample:
@@ -168,6 +169,10 @@ class TableSource(Source):
         """What the columns were taken for, and what became of images."""
         name, data = self.layout
         return [f"columns ({name}): {told(data)}", *told_counts(counts)]
+
+    def some(self, columns: Collection[str]) -> Iterator[CellRow | RowError]:  # noqa: ARG002 - of subclasses
+        """The rows, of which at least these columns are read."""
+        return (cells for _, cells in self.cells())
 
     def image_names(self, column: str) -> Iterator[Any]:
         """Cells of a column of images, of all rows; those of images that lie in the table may be left out."""

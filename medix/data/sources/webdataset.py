@@ -10,15 +10,17 @@ from typing import NamedTuple
 
 from medix.data.foreign_record import ForeignRecord, cells_of, images_of, numbered, split_name
 from medix.data.picture import ENDINGS
+from medix.data.sources.answer_kind import with_answer_kind
 from medix.data.sources.layouts import told
 from medix.data.sources.source import RowError, Source, SourceRow, files_below, stamps
 from medix.data.sources.stored_image import Keep, stored_image
 from medix.data.sources.table_file import TableError
 from medix.data.sources.table_files import one_split
-from medix.data.sources.table_sample import told_counts
+from medix.data.sources.table_sample import CellRow, told_counts
 from medix.data.sources.table_source import SCHEMA, Reading
 from medix.data.tar_samples import TarLayoutError, TarSample, tar_samples
 from medix.data.tar_walk import tar_faults
+from medix.modality import ModalitySet
 from medix.types import Sample
 
 _OTHERS = (
@@ -85,14 +87,16 @@ class WebDatasetSource(Source):
             _check(tar)
         names: dict[str, None] = {}
         fault = ""
-        for tar, sample in self._samples():
-            try:
-                names |= dict.fromkeys(_names(tar, sample))
-            except RowError as error:
-                fault = fault or f"{tar}, sample {error}"
+        for tar, cells in self._cells():
+            if isinstance(cells, RowError):
+                fault = fault or f"{tar}, sample {cells}"
+            else:
+                names |= dict.fromkeys(cells)
         if not names:
             raise TableError(fault)
         name, data = self.reading.table(self.path, list(names))
+        rows = (cells for _, cells in self._cells())
+        data = with_answer_kind(data, lambda _: rows, ModalitySet(self.reading.modalities))
         keeps_columns = name != SCHEMA and self.keep is stored_image  # of tars that are only listed: none
         return name, ForeignRecord(data, self.reading.modalities, self.reading.question, self.keep, keeps_columns)
 
@@ -166,6 +170,15 @@ class WebDatasetSource(Source):
                 raise TableError(f"{tar}: holds no samples of images, json, txt and cls")
             yield from ((tar, sample) for sample in found)
 
+    def _cells(self) -> Iterator[tuple[Path, CellRow | RowError]]:
+        """The tar and the columns of each sample, for which no image is read, or why it cannot be read."""
+        for tar, (key, members) in self._samples():
+            places = {name: place for name, place in members.items() if name.rpartition(".")[2] not in ENDINGS}
+            try:
+                yield tar, cells_of(key, _members(str(tar), places))
+            except RowError as error:
+                yield tar, error
+
     def _split(self, name: str, texts: list[str]) -> tuple[str, str] | None:
         """``split_name``, which also notes members such as ``a.b.json``, that are no part of a sample."""
         found = split_name(name, rewrites=self.keep is stored_image)
@@ -222,12 +235,6 @@ def _check(tar: Path) -> None:
         raise TableError(f"{tar}: is {kind}")
     if fault := next(tar_faults(tar), ""):
         raise TableError(f"{tar}: {fault}; fetch it again, or pack it again")
-
-
-def _names(tar: Path, sample: TarSample) -> Sequence[str]:
-    """The columns of a sample, for which no image is read; raises RowError for one that cannot be read."""
-    places = {name: place for name, place in sample.members.items() if name.rpartition(".")[2] not in ENDINGS}
-    return list(cells_of(sample.key, _members(str(tar), places)))
 
 
 def _members(tar: str, places: dict[str, tuple[int, int]]) -> dict[str, bytes]:

@@ -1,13 +1,11 @@
 """Which rows a table has, and where it is looked for."""
 
-from datetime import date
-from decimal import Decimal
 from pathlib import Path
 
 import datasets
 import pytest
 
-from medix.data.sources.table import Table, found_files, matches
+from medix.data.sources.table import Table, found_files
 from medix.data.sources.table_file import TableError
 from medix.data.sources.table_schema import Columns, TableData
 from tests.support.tables import jsonl, parquet
@@ -37,18 +35,6 @@ def test_labels_count_by_number_and_read_by_name(tmp_path: Path) -> None:
     assert [(one.answer_index, one.answers, one.source) for one in found] == [(0, ("w",), "a"), (3, ("z",), "d")]
     for wanted in ("d", 3, ["c", "d"]):
         assert [one.source for one in Table(TableData(columns, filter={"cop": wanted}), "t", tmp_path)] == ["d"]
-
-
-@pytest.mark.parametrize(("wanted", "is_match"), [("true", True), ("True", True), ("false", False)])
-def test_a_filter_names_truth_values_as_texts(wanted: str, is_match: bool) -> None:
-    assert matches({"c": True}, "c", wanted) is is_match
-
-
-def test_a_filter_may_name_a_date_or_a_decimal_as_tables_show_it() -> None:
-    row = {"day": date(2024, 5, 1), "dose": Decimal("2.50")}
-    assert matches(row, "day", "2024-05-01")
-    assert matches(row, "dose", ["2.5", "3"])
-    assert not matches(row, "dose", "2.50")
 
 
 def test_the_first_pattern_that_matches_is_read_and_its_files_in_order(tmp_path: Path) -> None:

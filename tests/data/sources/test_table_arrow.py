@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from medix.data.sources.table_arrow import names_in, rows_in
+from medix.data.sources.table_arrow import columns_with, names_in, rows_in
 
 OBJECTS = [{"bytes": b"x", "path": "a"}, {"bytes": None, "path": "b"}, None]
 
@@ -31,6 +31,10 @@ def test_names_are_found_in_texts_lists_and_objects(column: str, values: list[An
     table = pa.table({stored: values})
     assert list(names_in(table, column)) == names
     assert [name for batch in table.to_batches(1) for name in names_in(batch, column)] == names
+
+
+def test_columns_are_found_by_their_names_and_those_of_their_fields() -> None:
+    assert columns_with(["a", "a.b", "c", "d"], ["a.b", "c.x.y", "e"]) == ["a", "a.b", "c"]
 
 
 def test_rows_have_the_names_of_labels_beside_columns_as_they_are() -> None:

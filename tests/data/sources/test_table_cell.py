@@ -1,10 +1,13 @@
 """One cell of a row, as text."""
 
 import math
+from datetime import date
 from decimal import Decimal
 
+import pytest
+
 from medix.data.sources.class_label import Label
-from medix.data.sources.table_cell import cell, has, no_text, text_of
+from medix.data.sources.table_cell import cell, has, no_text, passes, text_of
 
 
 def test_text_of_cells() -> None:
@@ -27,3 +30,15 @@ def test_a_column_may_be_a_field_of_an_object() -> None:
     row = {"a.b": 1, "c": {"d": {"e": 2}}, "f": math.nan}
     assert [cell(row, name) for name in ("a.b", "c.d.e", "f", "c.x", "g")] == [1, 2, None, None, None]
     assert [has(row, name) for name in ("a.b", "c.x", "g", "g.h")] == [True, True, False, False]
+
+
+@pytest.mark.parametrize(("wanted", "is_match"), [("true", True), ("True", True), ("false", False)])
+def test_a_filter_names_truth_values_as_texts(wanted: str, is_match: bool) -> None:
+    assert passes({"c": True}, {"c": wanted}) is is_match
+
+
+def test_a_filter_may_name_a_date_or_a_decimal_as_tables_show_it() -> None:
+    row = {"day": date(2024, 5, 1), "dose": Decimal("2.50")}
+    assert passes(row, {"day": "2024-05-01", "dose": "2.5"})
+    assert passes(row, {"dose": ["2.5", "3"]})
+    assert not passes(row, {"day": "2024-05-01", "dose": "2.50"})

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medix.data.sources.table_choices import (
-    choice_of,
     choices_in,
     is_written_as,
     lettered,
@@ -21,35 +20,6 @@ from medix.data.sources.table_choices import (
     without_labels,
 )
 from tests.support.option_lists import AROUND, LABELS, TEXTS, option_list
-
-
-@pytest.mark.parametrize(
-    ("answer", "choices", "index"),
-    [
-        (" Left ", ["left", "right"], 0),
-        ("b", ["left", "right"], 1),
-        ("A", ["B", "A"], 1),  # the text of a choice comes before its letter
-        ("C", ["left", "right"], None),
-        ("2", ["left", "right"], None),
-        ("same", ["same", "Same"], None),
-        ("(B)", ["left", "right"], 1),
-        ("B.", ["left", "right"], 1),
-        ("b)", ["left", "right"], 1),
-        ("Option B", ["left", "right"], 1),
-        ("(C)", ["left", "right"], None),
-        ("(B)", ["AB", "A", "B", "O"], None),  # the letter of A, or the text in brackets
-        ("(B)", ["A", "B"], 1),
-        ("(A)", [], None),
-        ("\uff22", ["left", "right"], 1),  # full width
-        ("\uff08\uff42\uff09", ["left", "right"], 1),
-        ("B\u3002", ["left", "right"], 1),
-        ("left.", ["left", "right"], 0),
-        ("left.", ["left", "left."], 1),
-        ("B.", ["AB", "A", "B", "O"], None),
-    ],
-)
-def test_an_answer_names_a_choice_by_text_or_letter(answer: str, choices: list[str], index: int | None) -> None:
-    assert choice_of(answer, choices) == index
 
 
 def test_labels_are_taken_away_where_all_choices_have_theirs() -> None:

@@ -36,6 +36,10 @@ def test_labels_of_a_parquet_file_are_numbers_with_names(tmp_path: Path) -> None
     assert ([one.name for one in first["found"]], first["meta"]["label"].name) == (["yes", "no"], "yes")
     assert second["found"] is None
     assert TableFile(table).columns == ("answer", "found", "meta", "image")
+    some = list(TableFile(table).some(["answer", "meta.label", "absent"]))
+    assert [(list(row), row["meta"]["label"].name) for row in some] == [
+        (["answer", "meta"], one) for one in ("yes", "no")
+    ]
 
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.gz", ".csv", ".tsv"])

@@ -37,6 +37,8 @@ def test_labels_have_names_and_images_stay_encoded(hub: Path) -> None:
     assert (int(row["answer"]), row["answer"].name) == (1, "yes")
     assert [one.name for one in row["found"]] == ["yes", "no"]
     assert row["image"]["bytes"] == image()
+    (some,) = HubTable(str(hub), "", "test").some(["answer", "found.x", "absent"])
+    assert (list(some), some["answer"].name) == (["answer", "found"], "yes")
 
 
 def test_a_split_that_is_not_there_says_how_else_to_get_it(hub: Path) -> None:

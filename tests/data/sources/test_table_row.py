@@ -31,7 +31,7 @@ FOUR = ["opa", "opb", "opc"]
         ({"o": "[]", "a": "2"}, Columns(answer_letter="a", choices="o"), None, ("2",), ()),
         ({"o": '["x", "y"]', "a": "Y"}, Columns(answer="a", choices="o"), 1, ("y",), ("x", "y")),
         ({"o": ["x", "y"], "a": "B"}, Columns(answer="a", choices="o"), 1, ("y",), ("x", "y")),
-        ({"o": ["B", "A"], "a": "A"}, Columns(answer="a", choices="o"), 1, ("A",), ("B", "A")),
+        ({"o": ["A", "B"], "a": "A"}, Columns(answer="a", choices="o"), 0, ("A",), ("A", "B")),
         ({"o": ["A: x", "B: y"], "a": "y"}, Columns(answer="a", choices="o"), 1, ("y",), ("x", "y")),
         ({"o": ["A. x", "B. y"], "a": "B. y"}, Columns(answer="a", choices="o"), 1, ("y",), ("x", "y")),
         ({"o": ["A. x", "B. y"], "a": ["b) Y", "ypsilon"]}, Columns(answer="a", choices="o"), 1, ("y", "ypsilon"),
@@ -86,6 +86,8 @@ def test_answers_are_found_by_index_letter_or_text(
          "answer_letter: '(B)'; it is another choice than 'x'"),
         ({"o": ["A. x", "B. y"], "l": "B", "a": "A. x"}, Columns(answer="a", answer_letter="l", choices="o"),
          "'x'; it is another choice than 'y'"),
+        ({"o": ["B", "A"], "a": "A"}, Columns(answer="a", choices="o"),
+         "columns.answer: 'A'; it is the text of the choice 'A' and the letter of 'B'; state what the column holds"),
         ({"o": 3, "a": 0}, Columns(answer_index="a", choices="o"), "give a list, an object"),
         ({"a": "x", "n": True}, Columns(answer="a", id="n"), "columns.id: True; a bool is no text"),
         ({"a": "x"}, Columns(answer="a", id="qid"), "no row has the column 'qid' (data.columns.id)"),
@@ -312,10 +314,12 @@ def test_synonyms_of_csv_that_are_numbers_are_those_of_json(answer: str, alias: 
 
 
 def test_a_choice_that_pandas_wrote_with_a_point_is_named_without_it() -> None:
-    for answer, choices in (("1", ("1.0", "2.0")), ("1.0", ("1", "2"))):
+    for answer, choices in (("5", ("5.0", "6.0")), ("5.0", ("5", "6"))):
         found = _of_options(*choices, "", "", a=answer)
         assert (found.answer_index, found.answers) == (0, (choices[0], answer))
     assert _of_options("1.5", "2.0", "", "", a="1").answer_index is None
+    with pytest.raises(TableError, match="it is the text of the choice '1' and the number of '1' or '2'"):
+        _of_options("1", "2", "", "", a="1.0")
 
 
 def test_a_word_for_nothing_without_a_label_is_no_choice_where_the_others_have_one() -> None:

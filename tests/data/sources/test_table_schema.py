@@ -24,6 +24,10 @@ def test_every_column_is_named_by_its_key() -> None:
         ({"columns": Columns(question="q")}, "names no answer"),
         ({"columns": Columns(answer="a", choices="c"), "fixed_choices": ["yes"]}, "both name the choices"),
         ({"columns": Columns(answer="a", modality="m"), "modality": "CT_SCAN"}, "both name the modality"),
+        (
+            {"columns": Columns(answer_letter="a"), "answers": "texts"},
+            "data.columns.answer names no",
+        ),
     ],
 )
 def test_a_schema_that_contradicts_itself_is_refused(arguments: Any, told: str) -> None:
