@@ -6,6 +6,7 @@ from typing import Any
 from medix.judge.clinical.literal import is_literally_same, literal
 from medix.judge.options import lone_letter, read_options, without_emphasis
 
+_SHORT = 3  # letters of what may be an abbreviation or a unit
 _KINDS = ({"y": "yes", "n": "no"}, {"t": "true", "f": "false"})
 
 
@@ -45,7 +46,9 @@ def _named(choices: Sequence[str], answer: str, *, is_cut: bool) -> str:
     if letter := lone_letter(answer).casefold():
         return _begun_by(letter, choices)
     same = {literal(text) for text in choices if is_literally_same(text, answer)}
-    same = same or {literal(text) for text in choices if _word(text) == _word(answer)}
+    # in any capitals, but not "MM" for mM
+    if (word := _word(answer)).isalpha() and (len(word) > _SHORT or any(word in kind.values() for kind in _KINDS)):
+        same = same or {literal(text) for text in choices if _word(text) == word}
     if len(same) != 1:
         return ""
     (found,) = same

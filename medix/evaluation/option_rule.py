@@ -13,6 +13,7 @@ from medix.judge.options import Options, is_letter_and_text
 VERSION = "option-23"
 """Of the rule; part of what a verdict by it depends on."""
 
+_FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}  # no more: NFKC makes "10²" "102"
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 # not within a number, as in "2*5" and "10^{5}"
 _EMPHASIS = re.compile(
@@ -38,8 +39,8 @@ _OTHER_ANSWER = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _ENDED = re.compile(r"[.!]\Z")
-_WORD = re.compile(r"[^\W_]+")
-_CAPITAL = re.compile(r"(?<![^\W_])[A-Z](?![^\W_])")
+# between characters that no word of English has; not the article
+_LETTER = re.compile(r"(?<![A-Za-z0-9])(?!a\s+[a-z])[A-Za-z](?![A-Za-z0-9])")
 
 
 def option_of(answer: str, choices: Sequence[str], *, is_cut: bool = False) -> int | None:
@@ -56,15 +57,20 @@ def option_of(answer: str, choices: Sequence[str], *, is_cut: bool = False) -> i
     """
     if is_cut or not choices or len(choices) > len(_LETTERS):
         return None
-    answer = _EMPHASIS.sub("", answer).strip()
-    texts = {letter: _EMPHASIS.sub("", text) or text for letter, text in zip(_LETTERS, choices, strict=False)}
+    answer = _plain(answer)
+    texts = dict(zip(_LETTERS, (_plain(text) or text for text in choices), strict=False))
     if is_letter_and_text(answer, texts):
         return None
     before, said = _said(answer)
-    letter = Options(texts).letter_of(said)
-    if letter is None or list(texts.values()).count(texts[letter]) > 1 or _speaks_of_choices(before, texts):
+    letter = None if "\n" in said else Options(texts).letter_of(said)
+    if letter is None or [*map(_joined, texts.values())].count(_joined(texts[letter])) > 1:
         return None
-    return _LETTERS.index(letter)
+    return None if _speaks_of_choices(before, texts) else _LETTERS.index(letter)
+
+
+def _plain(text: str) -> str:
+    """A text without stress, and with letters of full width as others type them."""
+    return _EMPHASIS.sub("", text.translate(_FULL_WIDTH)).strip()
 
 
 def _said(answer: str) -> tuple[str, str]:
@@ -81,11 +87,11 @@ def _said(answer: str) -> tuple[str, str]:
 
 def _speaks_of_choices(text: str, texts: Mapping[str, str]) -> bool:
     """Whether a text holds the letter or the words of a choice; what it says of that choice is not known."""
-    words = _spaced(text)
-    held = (_spaced(choice) in words if _WORD.search(choice) else choice in text for choice in texts.values())
-    return not texts.keys().isdisjoint(_CAPITAL.findall(text)) or any(held)
+    joined = _joined(text)
+    letters = {letter.upper() for letter in _LETTER.findall(text)}
+    return not texts.keys().isdisjoint(letters) or any(_joined(choice) in joined for choice in texts.values())
 
 
-def _spaced(text: str) -> str:
-    """The words of a text in small letters, each between spaces."""
-    return f" {' '.join(_WORD.findall(text.casefold()))} "
+def _joined(text: str) -> str:
+    """A text in small letters without spaces, which not all scripts have, and without punctuation behind it."""
+    return "".join(text.casefold().split()).rstrip(".,;:!")

@@ -26,6 +26,7 @@ _LABEL_AND_TEXT = re.compile(
 )  # "A .5 mg" may be half a milligram
 _LONE = re.compile(rf"{_LEAD}[\s'\"“”‘’(\[]*([A-Z])[\s'\"“”‘’)\].,;:!]*", re.IGNORECASE)
 _EMPHASIS = re.compile(r"(?<![*_`])(?:(?<!\d)[*_`]+|[*_`]++(?!\d))")  # not within a number, as in "2*5"
+_NO_WORD_BEFORE, _NO_WORD_AFTER = "(?<![A-Za-z0-9])", "(?![A-Za-z0-9])"  # also beside Chinese, as in "A型"
 _LONGEST = 2000  # longer answers are taken to name no single option
 _MOST = 26
 
@@ -75,9 +76,10 @@ class Options:
 
     def _is_in_other(self, letter: str) -> bool:
         """Whether a letter may stand for "vitamin D", the text of another option; a small one also for "vitamin d"."""
-        word = rf"\b{letter.upper()}\b"
+        word = rf"{_NO_WORD_BEFORE}{letter.upper()}{_NO_WORD_AFTER}"
         if letter.islower():
-            word += r"|\ba\b(?!\s+\w)" if letter == "a" else rf"|\b{letter}\b"  # not the article
+            article = r"(?!\s+\w)" if letter == "a" else ""
+            word += rf"|{_NO_WORD_BEFORE}{letter}{_NO_WORD_AFTER}{article}"
         return any(re.search(word, option) for other, option in self.texts.items() if other != letter.upper())
 
 

@@ -40,6 +40,8 @@ GRADES = ("+", "-", "++", "none")
         ("Option B", ORGANS, "B"),
         ("B. gliosis", TWICE, "B"),
         ("D", VITAMINS, "D"),
+        ("\uff22", ORGANS, "B"),
+        ("肝", ("脾", "肝", "肾"), "B"),
         ("AB", BLOOD, "D"),
         ("2, 3, and 4", NUMBERS, "D"),
         ("A fracture", ARTICLE, "A"),
@@ -89,6 +91,7 @@ def test_a_choice_that_is_the_whole_reply_or_its_last_sentence_is_named(
         ("Option 3", ("3", "20", "23", "46")),
         ("The answer is option 3", ("3", "20", "23", "46")),
         ("5 mV", ("5 MV", "6 MV")),
+        ("102", ("10²", "10³")),
         ("aa", ("AA", "Aa", "BB")),
         *((text, ("+", "-", "*", "/")) for text in ("$", "**", "Answer:", "The answer is", "_")),
         *((text, ("IgM", "IgA", "IgG", "IgE")) for text in ("E", "(E)", "M", "F")),
@@ -101,6 +104,14 @@ def test_a_choice_that_is_the_whole_reply_or_its_last_sentence_is_named(
         ("It is large, i.e. the answer is D", ORGANS),
         ("C. gliosis", TWICE),
         ("A", BLOOD),
+        *(
+            (text, choices)
+            for text in ("A", "(A)", "The answer is A.", "a", "A is correct.")
+            for choices in (("B型", "A型", "AB型", "O型"), ("B형", "A형", "O형", "AB형"), ("维生素D", "维生素A", "铁"))
+        ),
+        ("A\nliver", ("liver", "a liver")),
+        ("B", ("Liver", "liver.", "Spleen")),
+        ("应该是胰腺. The answer is C.", ("脾", "胰腺", "肝", "肾")),
         ("Therefore, the answer is B.", BLOOD),
         ("A stomach", ORGANS),
         ("The answer is A fracture.", ORGANS),
@@ -178,6 +189,10 @@ def test_what_follows_an_answer_leaves_it_to_the_judge(said: str, text: str, bet
     "text",
     [
         "D is incorrect.",
+        "Option b. It is large.",
+        "b\nIt is large.",
+        "应该选B.",
+        "Option \uff22.",
         "A seems right.",
         "It is not (A) but (C).",
         "The gallbladder is large.",

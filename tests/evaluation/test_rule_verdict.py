@@ -64,6 +64,9 @@ def credit(rules: tuple[str, ...] = BOTH, **fields: Any) -> float | None:
         ({**CHOICES, "choices": ["T wave", "p wave"], "answer": "p"}, None),
         ({**BLOOD, "answer": "A", "answer_index": None}, None),
         ({**BLOOD, "answer": "B. A"}, 1.0),
+        ({**CHOICES, "choices": ["mM", "bone"], "answer": "MM"}, None),
+        ({**CHOICES, "choices": ["skin", "bone"], "answer": "BONE"}, 1.0),
+        ({**CHOICES, "choices": ["skin", "no"], "answer": "NO"}, 1.0),
         ({**BLOOD, "answer": "AB"}, 0.0),
         ({**BLOOD, "answer": "D"}, 0.0),
         ({**BLOOD, "answer": "O", "answer_index": 3, "references": ["O"]}, 1.0),  # no choice has that letter
