@@ -46,20 +46,27 @@ def own_checkpoints(files: Sequence[tuple[int, Path]], known: Mapping[int, str |
 
 
 def is_of_run(files: Sequence[tuple[int, Path]], given: Path) -> bool:
-    """Whether a checkpoint is one of the files, or was until it was pruned: every checkpoint lists those before it.
+    """Whether a checkpoint is one of the files, or was until it was pruned or damaged: each lists those before it.
 
-    The newest one that can be read is asked, since it lists the most.
+    The newest one that can be read is asked, since it lists the most. It is later than the given one and lists that, or
+    it is earlier and is listed there: then the files behind it are damaged.
     """
     if holds(files, given):
         return True
-    digest = digest_of(given)
     for _, path in reversed(files):
-        try:
-            states = checkpoint_file.read(path, checks_tensors=False).get("callbacks", {}).values()
-        except (OSError, DamagedCheckpointError):
-            continue
-        return digest is not None and any(digest in (state.get("written") or {}).values() for state in states)
+        listed = _listed(path)
+        if listed is not None:
+            return digest_of(given) in listed or digest_of(path) in (_listed(given) or ())
     return False  # nothing there says whose the files are
+
+
+def _listed(path: Path) -> set[str] | None:
+    """Digests of the checkpoints that were there before this one; None if it cannot be read."""
+    try:
+        states = checkpoint_file.read(path, checks_tensors=False).get("callbacks", {}).values()
+    except (OSError, DamagedCheckpointError):
+        return None
+    return {digest for state in states for digest in (state.get("written") or {}).values() if digest is not None}
 
 
 def holds(files: Sequence[tuple[int, Path]], given: Path) -> bool:

@@ -116,6 +116,24 @@ def test_a_copy_of_a_checkpoint_that_the_run_has_pruned_is_of_the_run(
 
 
 @pytest.mark.parametrize("is_of_the_run", [True, False])
+@pytest.mark.parametrize("damaged", [1, 2])
+def test_a_copy_of_a_checkpoint_that_was_damaged_since_is_of_the_run(
+    tmp_path: Path, is_of_the_run: bool, damaged: int
+) -> None:
+    """It lists the newest one that can be read; that of a training that began elsewhere from a copy does not."""
+    run, copy = tmp_path / "run", tmp_path / "good.ckpt"
+    first, *rest = train(run, 4, 3)
+    if not is_of_the_run:
+        rest = train(tmp_path / "other", 4, 2, Path(shutil.copyfile(first, tmp_path / "first.ckpt")))
+    shutil.copyfile(rest[-1], copy)
+    for path in [path for _, path in checkpoints(run / "checkpoints")][-damaged:]:
+        path.write_bytes(path.read_bytes()[:1000])
+    made(run, "spec.yaml")
+    said = set_earlier_run_aside(start(run, copy), checkpoints(run / "checkpoints"))
+    assert said == ([] if is_of_the_run else ["spec.yaml"])
+
+
+@pytest.mark.parametrize("is_of_the_run", [True, False])
 def test_what_a_run_went_on_from_is_of_it_when_it_goes_on_from_that_once_more(
     tmp_path: Path, is_of_the_run: bool
 ) -> None:
