@@ -32,6 +32,10 @@ _BAD_SECONDS = 600.0
 """How long a shard that could not be opened is not tried again: it may be a server that is down."""
 
 
+_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+"""A pipe that a manifest names has the wrong size at once: else its opening would wait for a writer for ever."""
+
+
 class ShardError(ValueError):
     """A shard is missing, damaged, or does not match its manifest. Its message shows no access to an address.
 
@@ -126,7 +130,7 @@ class Shard:
             if self.entry.is_remote:
                 self._open_remote()
             else:
-                self._file = os.open(self.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+                self._file = os.open(self.path, _FLAGS)
                 self._verify(self.path)
             self._samples = self._scan()
         except ShardError:

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,18 @@ def test_verify_names_a_damaged_shard_and_fails(
     assert "mine-mri_scan-000000.tar does not match manifest" in captured.err
     assert "2 of 3 shards are good" in captured.out
     assert "Traceback" not in captured.err
+
+
+def test_verify_does_not_wait_for_a_pipe(jsonl_rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    shards(["build", "--jsonl", str(jsonl_rows), "--output", str(out), "--name", "mine", *SAID])
+    shard = out / "mine-mri_scan-000000.tar"
+    shard.unlink()
+    os.mkfifo(shard)
+    assert shards(["verify", str(out)]) == 1
+    captured = capsys.readouterr()
+    assert "found 0 bytes" in captured.err
+    assert "2 of 3 shards are good" in captured.out
 
 
 def test_verify_reports_an_id_used_twice(

@@ -139,6 +139,14 @@ def test_a_missing_shard_is_named(write: Writer) -> None:
         _shard(manifest)[0]
 
 
+def test_a_pipe_is_no_shard_and_nobody_waits_for_its_writer(write: Writer) -> None:
+    (manifest,) = write([make_sample(1)])
+    _path(manifest).unlink()
+    os.mkfifo(_path(manifest))
+    with pytest.raises(ShardError, match=r"size: expected .* bytes, found 0 bytes"):
+        _shard(manifest).open()
+
+
 def test_a_damaged_header_with_a_matching_checksum_is_a_wrong_count(write: Writer) -> None:
     """Python's tarfile takes a bad header for the end; only the count tells."""
     (manifest,) = write({"CT_SCAN": 4})
