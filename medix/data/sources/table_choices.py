@@ -1,4 +1,4 @@
-"""Choices of a question, and which of them an answer names."""
+"""Choices of a question, and the letters and texts that name them."""
 
 import re
 from collections import Counter
@@ -10,7 +10,6 @@ from unicodedata import normalize
 from medix.data.partition import NOTHING
 from medix.data.sources.class_label import Label
 from medix.data.sources.written_value import written_out
-from medix.judge.clinical.text import is_same
 from medix.judge.options import letter_and_text, lone_letter, read_options, without_emphasis
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -21,6 +20,9 @@ WORDS_UNUSED, WORD_CHOSEN = "words for unused choices", "word for nothing as the
 
 ANSWERED_OTHERWISE = "answer that is not the right choice"
 """Key of a count: a row whose answer is not the choice that its number or letter names, nor another one."""
+
+NAMES_NONE = "answer that is no choice"
+"""Key of a count: a row with choices whose answer is none of them."""
 
 READ_AS_OTHERS = "answer that is read as others"
 """Key of a count: a row whose answer is the text of one choice and the letter or number of another."""
@@ -93,37 +95,6 @@ def _letters(text: str) -> str:
     return found if len(found) > 1 else ""  # "B." may be the letter of a choice
 
 
-def repeats(answer: str, choices: Sequence[str], place: int) -> bool:
-    """Whether an answer is the letter of a choice, its text, or both."""
-    text = without_label(answer, choices)
-    return letter_index(answer, len(choices)) == place or text.casefold() == choices[place].casefold()
-
-
-def is_written_as(answer: str, choices: Sequence[str], place: int) -> bool:
-    """Whether an answer repeats a choice, but for punctuation and the like, and no other one."""
-    text = without_label(answer, choices)
-    if _is_repeated(answer, choices):
-        return repeats(answer, choices, place) or place in places_of(text, choices)
-    return {one for one in choices if is_same(text, one)} == {choices[place]}
-
-
-def names_other(answer: str, choices: Sequence[str], right: int | None) -> bool:
-    """Whether an answer names another choice than the right one by its text or its letter; any, if none is right.
-
-    So does the text of one with the letter of another.
-    """
-    if right is not None and is_written_as(answer, choices, right):
-        return False
-    said = (answer, _labelled(answer)[1])
-    return _is_repeated(answer, choices) or any(is_same(text, choice) for text in said for choice in choices)
-
-
-def _is_repeated(answer: str, choices: Sequence[str]) -> bool:
-    """Whether an answer is the letter of a choice or, with a label or without, the text of one."""
-    is_letter = letter_index(answer, len(choices)) is not None
-    return is_letter or any(places_of(text, choices) for text in (answer, _labelled(answer)[1]))
-
-
 def listed(given: Any) -> Sequence[Any]:
     """A list, the values of an object by letter, or the list that a text writes out.
 
@@ -169,16 +140,8 @@ def without_labels(texts: Sequence[str]) -> list[str]:
     return [text for _, text in found] if 2 <= len(texts) <= 26 and all(labelled) else list(texts)
 
 
-def without_label(answer: str, choices: Sequence[str]) -> str:
-    """The choice that an answer repeats with its label, as in ``B. right``; another answer as it is."""
-    letter, text = _labelled(answer)
-    place = letter_index(letter, len(choices))
-    repeated = place in places_of(text, choices) and not places_of(answer, choices)
-    return choices[place or 0] if repeated else answer
-
-
-def _labelled(answer: str) -> tuple[str, str]:
-    """As ``_split``, of an answer, which may also say ``Option B: right``."""
+def label_and_text(answer: str) -> tuple[str, str]:
+    """The letter of ``B. right`` or ``Option B: right``, and what follows; the letter is empty if there is none."""
     found = _split(answer)
     return found if found[0] else letter_and_text(answer.strip())
 
@@ -283,6 +246,7 @@ def choice_notes(counts: Counter[str]) -> list[str]:
         WORD_CHOSEN: f"rows whose last choice is such a word as {words}; if that means nothing, leave the cell empty",
         ANSWERED_OTHERWISE: "rows whose answer is neither the letter nor the text of the choice that their number or "
         "letter says is right, and is accepted beside it",
+        NAMES_NONE: "rows whose answer is none of their choices, so that no letter is right",
         READ_AS_OTHERS: "rows whose answer is the text of one choice and the letter or number of another, and is read "
         "as data.answers says, or as the column's other answers are",
     }

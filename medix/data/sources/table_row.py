@@ -13,16 +13,13 @@ from medix.data.sources.source import RowError
 from medix.data.sources.table_cell import CellError, cell, no_text, text_of
 from medix.data.sources.table_choices import (
     ANSWERED_OTHERWISE,
+    NAMES_NONE,
     READ_AS_OTHERS,
     WORD_CHOSEN,
     WORDS_UNUSED,
-    is_written_as,
     letter_index,
     lettered_label,
     listed,
-    names_other,
-    repeats,
-    without_label,
     without_labels,
     without_unused,
 )
@@ -217,8 +214,7 @@ class Cells:
         tag, texts = self._reference(first, choices, has_images)
         is_bracketed = texts[:1] != [] and texts[0].startswith("[")  # then synonyms are such texts, too, as of a box
         words = self._words(choices)
-        said = [text for column in others for text in self._said("answer", column, words, not is_bracketed)]
-        further = [without_label(text, choices) for text in said]
+        further = [text for column in others for text in self._said("answer", column, words, not is_bracketed)]
         index, notes = self._index(choices), list[str]()
         if letter := self._text("answer_letter", columns.answer_letter).strip():
             letter_tag, letter = self._untagged(columns.answer_letter, letter, has_images)
@@ -232,19 +228,16 @@ class Cells:
                 if index is not None and index != named:
                     raise self._fault("answer_letter", letter, _CONTRADICTS.format(choices[index]))
                 index = named
-        if index is not None and texts and not is_written_as(whole(self.cells, texts[0]), choices, index):
+        if index is not None and texts and not self._readings(texts[0], choices).is_written_as(index):
             notes.append(ANSWERED_OTHERWISE)
         if index is None and choices and texts:
-            index = self._lettered(first, choices)
-            if index is None:
-                index = self._named(texts[0], choices)
-                notes += [READ_AS_OTHERS] if self._readings(texts[0], choices).differ else []
+            index, notes = self._named(first, texts[0], choices)
         if index is not None:
-            said = [*texts, *further]
-            if other := [text for text in said if names_other(whole(self.cells, text), choices, index)]:
+            said = {text: self._readings(text, choices) for text in (*texts, *further)}
+            if other := [text for text, found in said.items() if found.names_other(index)]:
                 raise self._fault("answer", other[0], _CONTRADICTS.format(choices[index]))
-            texts = [choices[index]]
-            further = [text for text in said if not repeats(text, choices, index)]
+            texts, right = [choices[index]], choices[index].casefold()
+            further = [text for text in said if index not in said[text].letters and text.casefold() != right]
         return tag, index, tuple(dict.fromkeys([*texts, *further])) if texts else (), notes
 
     def _reference(self, column: str, choices: tuple[str, ...], has_images: bool) -> tuple[str | None, list[str]]:
@@ -261,8 +254,7 @@ class Cells:
             return None, []
         if tag is None and self._is_taggable(texts[0], choices):
             tag, texts[0] = self._untagged(column, texts[0], has_images)
-        said = texts if is_list else [text for text in texts if text.casefold() in words or self._stated(text)]
-        return tag, [without_label(text, choices) for text in said]
+        return tag, texts if is_list else [text for text in texts if text.casefold() in words or self._stated(text)]
 
     def _is_taggable(self, text: str, choices: tuple[str, ...]) -> bool:
         return bool(self._stated(text)) and text not in choices  # <NA> looks like a tag
@@ -282,12 +274,15 @@ class Cells:
         is_unknown = isinstance(self.data.columns.choices, list) and choices[-1:] != ("None",)
         return {choice.casefold() for choice in choices} - {one.casefold() for one in choices[-1:] if is_unknown}
 
-    def _named(self, answer: str, choices: tuple[str, ...]) -> int | None:
-        """The choice that an answer names."""
-        found = self._readings(answer, choices)
-        if found.differ and not self.data.answers:
-            raise self._fault("answer", answer, found.fault(choices), kind="choices")
-        return found.chosen(self.data.answers)
+    def _named(self, column: str, answer: str, choices: tuple[str, ...]) -> tuple[int | None, list[str]]:
+        """The choice that an answer names, None if none, and notes."""
+        if (index := self._lettered(column, choices)) is not None:
+            return index, []
+        found, kind = self._readings(answer, choices), self.data.answers
+        index = found.chosen(kind)
+        if index is None and found.names_choice:
+            raise self._fault("answer", answer, found.fault(choices, kind), kind="choices")
+        return index, [NAMES_NONE] if index is None else [READ_AS_OTHERS] if found.differ else []
 
     def _readings(self, answer: str, choices: tuple[str, ...]) -> Readings:
         """Those of an answer; of CSV also as ``1.0``, which pandas makes of ``1``."""

@@ -91,7 +91,8 @@ class TableData:
             ``NAME/SPLIT*.SUFFIX`` and ``NAME/data/SPLIT-*.SUFFIX`` (as a hub's files are laid out) are tried too.
         filter: values that a row must have, by column; several in a list.
         fixed_choices: the choices of every row, where no column holds them.
-        answers: what ``columns.answer`` holds where a row has choices: ``texts`` or ``letters``, and then nothing else.
+        answers: what ``columns.answer`` holds where a row has choices: ``texts`` or ``letters``, and then nothing else
+            but letters before the texts of their choices (``B. right``).
             If it is not stated, both are read. An answer that is the text of one choice and the letter or number of
             another (``A`` of ``C, A, B``) is then read as the other answers of the column are; if these are of several
             kinds, or none of them shows its kind, its row is a fault.

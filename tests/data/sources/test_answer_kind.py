@@ -8,6 +8,8 @@ from typing import Any
 
 import datasets
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from medix.data.row_pool import outcomes
 from medix.data.sources.answer_kind import with_answer_kind
@@ -22,7 +24,7 @@ from medix.data.sources.table_schema import Columns, TableData
 from medix.data.sources.table_source import Reading, TableSource
 from medix.data.sources.webdataset import WebDatasetSource
 from medix.modality import ModalitySet
-from tests.support.sources import faults, samples
+from tests.support.sources import faults, results, samples
 from tests.support.tables import jsonl, parquet
 from tests.support.tars import tar
 
@@ -114,6 +116,93 @@ def test_an_unclear_row_is_a_fault_where_the_others_do_not_say_how_it_is_read(
     first, second = faults(source)
     assert "answer: 'A'; it is the text of the choice 'A' and the letter of 'C'; state what the column holds" in first
     assert "answer: '3'; it is the text of the choice '3' and the number of '23' or '46'; state what" in second
+
+
+LABELLED = {"question": "Which blood group?", "choices": ["AB", "O", "B", "A"], "answer": "D. A"}
+
+
+@pytest.mark.parametrize("other", [LETTER, TEXT, LETTER | {"answer": "B. skin"}, LETTER | {"answer": "(A) liver"}])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_label_with_the_text_of_its_choice_has_one_meaning_whatever_the_other_answers_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, other: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    rows = [
+        other,
+        LABELLED,
+        {"question": "Which region?", "choices": ["E", "A", "C", "B"], "answer": "B. A"},
+        {"question": "How many?", "choices": ["1", "3", "4", "5"], "answer": "B. 3"},
+    ]
+    source = _source(kind, tmp_path / "set", rows)
+    assert [one.reference for one in samples(source)][1:] == ["A", "A", "3"]
+    path = jsonl(tmp_path / "t.jsonl", rows)
+    assert [one.answer_index for one in Table(SCHEMA, "t", path.parent)][1:] == [3, 1, 1]
+
+
+def test_a_letter_and_a_text_of_two_choices_are_told_as_the_cell_has_them(tmp_path: Path) -> None:
+    path = jsonl(tmp_path / "t.jsonl", [LETTER, LABELLED | {"answer": "B. AB"}])
+    told = "answer: 'B. AB'; it is the text of the choice 'AB' and the letter of 'O'; correct the letter or the text"
+    assert told in faults(JsonlSource(path))[0]
+    with pytest.raises(TableError, match=f"row 2: columns.{told}"):
+        list(Table(SCHEMA, "t", tmp_path))
+
+
+TEXTS = [*"ABCDEx", *"12345", "AB", "5.0", "liver", "left lung", "None", "vitamin D"]
+FORMS = [
+    "{letter}. {text}",
+    "({letter}) {text}",
+    "Option {letter}: {text}",
+    "{letter}",
+    "({letter})",
+    "{text}",
+    "{number}",
+]
+
+
+@st.composite
+def columns(draw: st.DrawFn) -> list[tuple[dict[str, Any], int, str]]:
+    """Rows with the place of what their answers mean, and how they are written."""
+    forms, found = draw(st.lists(st.sampled_from(FORMS), min_size=1, max_size=4, unique=True)), []
+    for number in range(draw(st.integers(1, 6))):
+        choices = draw(st.lists(st.sampled_from(TEXTS), min_size=2, max_size=5, unique=True))
+        place, form = draw(st.integers(0, len(choices) - 1)), draw(st.sampled_from(forms))
+        answer = form.format(letter="ABCDE"[place], text=choices[place], number=place)
+        found.append(({"question": f"Question {number}?", "choices": choices, "answer": answer}, place, form))
+    return found
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(columns())
+def test_an_answer_of_one_meaning_is_never_read_as_another_choice(
+    tmp_path: Path, column: list[tuple[dict[str, Any], int, str]]
+) -> None:
+    """A text, a letter or a number may have another meaning; a label with a text has not."""
+    path = jsonl(tmp_path / "t.jsonl", [row for row, _, _ in column])
+    read = [None if isinstance(one, RowError) else one.reference for _, one in results(JsonlSource(path))]
+    for (row, place, form), reference in zip(column, read, strict=True):
+        said, right = row["answer"].strip("()"), row["choices"][place]
+        is_text_of_other = said in row["choices"] and said != right
+        is_letter_of_other = said in "ABCDE"[: len(row["choices"])] and said != "ABCDE"[place]
+        if "{letter}" in form and "{text}" in form:
+            assert reference == right
+        elif form == "{number}" or is_text_of_other or is_letter_of_other:
+            assert reference in (None, *row["choices"])
+        else:
+            is_number = form == "{text}" and right.removesuffix(".0").isdigit()  # of a choice, too
+            assert reference in ((right, None) if is_number else (right,))
+    try:
+        rows = list(Table(SCHEMA, "t", path.parent))
+    except TableError:
+        assert None in read
+        return
+    assert [row.answers[0] if row.answer_index is not None else None for row in rows] == read
+
+
+def test_rows_whose_answer_is_none_of_the_choices_are_counted_in_tasks_and_faults_of_builds(tmp_path: Path) -> None:
+    path, table = jsonl(tmp_path / "t.jsonl", [LETTER, TEXT | {"answer": "bone"}]), Table(SCHEMA, "t", tmp_path)
+    assert [one.answer_index for one in table] == [1, None]
+    assert table.notes == ("rows whose answer is none of their choices, so that no letter is right: 1",)
+    assert "answer: 'bone'; it is none of the choices (liver, skin); correct" in faults(JsonlSource(path))[0]
 
 
 @pytest.mark.parametrize("answers", ["texts", "letters"])
