@@ -34,6 +34,8 @@ class Adoption:
     def __init__(self, source: WebDatasetSource, plan: BuildPlan) -> None:
         if plan.partition is not None or plan.aliases is not None or plan.skip_bad:
             raise ValueError("--partition, --aliases and --skip-bad change the samples of a tar; build with --rewrite")
+        if source.reading.data is not None and (wanted := source.reading.data.filter):
+            raise ValueError(f"--columns: filter: {wanted} leaves samples of a tar out; build with --rewrite")
         self.source = WebDatasetSource(source.path, source.reading, listed_image)
         self.plan = plan
         self.folder = plan.manifest_folder or plan.folder

@@ -41,6 +41,9 @@ _UNREAD = (
 )
 """Other images, videos and volumes, and how they can be used."""
 _TEXTS = ("txt", "cls")
+_OF_PLACE = frozenset({"hub", "config", "revision", "split", "local", "filter"})
+"""Keys of a schema that say where rows are and which of them are read; the tars are all that a manifest lists."""
+_OF_FILES = ("image_folder", "image_archive", "image_suffix")
 
 
 def split_name(name: str, *, rewrites: bool = False) -> tuple[str, str] | None:
@@ -113,6 +116,9 @@ class ForeignRecord:
         modalities: the valid tags.
         keep: what becomes of images.
         keeps_columns: whether columns without a meaning become metadata.
+
+    Raises:
+        TableError: the schema says where files of images are.
     """
 
     data: TableData
@@ -121,13 +127,20 @@ class ForeignRecord:
     keep: Keep = unread_image
     keeps_columns: bool = False
 
+    def __post_init__(self) -> None:
+        for key in _OF_FILES:
+            if value := getattr(self.data, key):
+                raise TableError(
+                    f"{key}: {value!r} is about files of images, and those of tars are members; leave it out, and name "
+                    "the column of these (columns: {images: [image]})"
+                )
+
     @property
     def layout(self) -> dict[str, Any]:
-        """What a manifest states."""
-        columns = {key: value for key, value in asdict(self.data.columns).items() if value}
-        others = {name: getattr(self.data, name) for name in ("modality_tags", "fixed_choices", "answers")}
-        stated = {"question": self.question, "columns": columns, **others}
-        return {key: value for key, value in stated.items() if value}
+        """What a manifest states: all that the schema says of a row."""
+        meant = {key: value for key, value in asdict(self.data).items() if key not in _OF_PLACE}
+        meant["columns"] = {key: value for key, value in meant["columns"].items() if value}
+        return {key: value for key, value in {"question": self.question, **meant}.items() if value}
 
     def decode(self, key: str, members: Mapping[str, bytes], counts: Counter[str] | None = None) -> Sample:
         """The sample of members by extension.
@@ -165,8 +178,10 @@ def foreign_record(manifest: Manifest) -> ForeignRecord | None:
 @lru_cache(maxsize=64)
 def _record(layout: str, modalities: tuple[str, ...]) -> ForeignRecord:
     meant = json.loads(layout)
-    question = str(meant.pop("question", ""))
-    return ForeignRecord(table_data(meant), modalities, question)
+    question, data = str(meant.pop("question", "")), table_data(meant)
+    if data.filter:
+        raise ValueError(f"filter: {data.filter} leaves samples out, and a manifest lists all of a tar; leave it out")
+    return ForeignRecord(data, modalities, question)
 
 
 def cells_of(key: str, members: Mapping[str, bytes]) -> CellRow:

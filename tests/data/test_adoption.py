@@ -1,7 +1,9 @@
 """Tars of another program are listed and stay as they are."""
 
 import io
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -12,8 +14,10 @@ from medix.data.index import IndexRow, ManifestIndex
 from medix.data.manifest import DataStatement, read_manifests
 from medix.data.partition import Partition
 from medix.data.shards import Shard
+from medix.data.sources.table_schema import Columns, TableData, table_data
 from medix.data.sources.table_source import Reading
 from medix.data.sources.webdataset import WebDatasetSource
+from medix.types import Sample
 from tests.data.conftest import picture
 from tests.support.tars import tar
 
@@ -111,6 +115,93 @@ def test_what_cannot_be_listed_as_it_is(tars: Path, tmp_path: Path) -> None:
     result = Build(source, BuildPlan(STATEMENT, tmp_path / "new", skip_bad=True)).run()
     assert result.left_out.faults == {"duplicate-id": 1, "image": 1}
     assert [manifest.samples for manifest in result.manifests] == [6]
+
+
+_SAID = {
+    "q": "Which?",
+    "o": ["B", "A"],
+    "a": "A",
+    "f": "B",
+    "i": 1,
+    "n": "s0",
+    "c": "seen",
+    "p": "c0",
+    "m": "KT",
+    "k": "word",
+    "s": "mine",
+    "y": 40,
+}
+_BOTH = {"answer": "a", "choices": "o"}
+_MEANT: dict[str, tuple[dict[str, Any], dict[str, Any], str, Any]] = {
+    "columns.question": ({"answer": "f"}, {}, "question", "Which?"),
+    "columns.answer": ({"answer": ["f", "s"]}, {}, "aliases", ("mine",)),
+    "columns.choices": (_BOTH, {"answers": "texts"}, "question", "Which?\n\nChoices:\nA. B\nB. A"),
+    "columns.images": ({"answer": "f"}, {}, "images", (picture(1),)),
+    "columns.id": ({"answer": "f", "id": "n"}, {}, "id", "s0"),
+    "columns.context": ({"answer": "f", "context": "c"}, {}, "question", "seen\n\nWhich?"),
+    "columns.answer_index": ({"answer_index": "i", "choices": "o"}, {}, "reference", "A"),
+    "columns.answer_letter": ({"answer_letter": "f", "choices": "o"}, {}, "reference", "A"),
+    "columns.case": ({"answer": "f", "case": "p"}, {}, "case", "c0"),
+    "columns.modality": ({"answer": "f", "modality": "m"}, {"modality_tags": {"KT": "X_RAY"}}, "modality", "X_RAY"),
+    "columns.question_type": ({"answer": "f", "question_type": "k"}, {}, "metadata", {"question_type": "word"}),
+    "columns.source": ({"answer": "f", "source": "s"}, {}, "source", "mine"),
+    "columns.subgroup": ({"answer": "f", "subgroup": {"age": "y"}}, {}, "metadata", {"age": "40"}),
+    "fixed_choices": ({"answer_index": "i"}, {"fixed_choices": ["no", "yes"]}, "reference", "yes"),
+    "answers": (_BOTH, {"answers": "letters"}, "reference", "B"),
+    "modality": ({"answer": "f"}, {"modality": "MRI_SCAN"}, "modality", "MRI_SCAN"),
+    "modality_tags": ({"answer": "f", "modality": "m"}, {"modality_tags": {"KT": "OTHER"}}, "modality", "OTHER"),
+    "bands": (
+        {"answer": "f", "subgroup": {"age": "y"}}, {"bands": {"age": [40, 90]}}, "metadata", {"age": "40 to <90"},
+    ),
+}  # fmt: skip
+"""Columns and further keys of a schema, a field of the sample, and what they make of it."""
+_REFUSED = {"image_folder": "x", "image_archive": "x.zip", "image_suffix": ".png"}
+
+
+def _schema(columns: dict[str, Any], others: dict[str, Any]) -> TableData:
+    return table_data({"columns": {"question": "q", "images": ["image"], **columns}, **others})
+
+
+def _built(folder: Path, data: TableData, is_listed: bool) -> Sample:
+    """The sample of a tar that is listed or written anew."""
+    source = WebDatasetSource(str(tar(folder / "a.tar", {"0": {"png": picture(1), "json": _SAID}})), Reading(data))
+    modality = None if data.modality or data.columns.modality else "CT_SCAN"
+    plan = BuildPlan(STATEMENT, folder / ("lists" if is_listed else "new"), modality=modality, workers=1)
+    if is_listed:
+        Adoption(source, plan).run()
+    else:
+        Build(source, plan).run()
+    (manifest,) = read_manifests([plan.folder])
+    return Shard(manifest, manifest.shards[0])[0]
+
+
+@pytest.mark.parametrize("key", _MEANT)
+def test_a_key_of_a_schema_means_the_same_of_tars_that_are_listed_or_written_again(tmp_path: Path, key: str) -> None:
+    columns, others, name, expected = _MEANT[key]
+    listed, written = (_built(tmp_path, _schema(columns, others), is_listed) for is_listed in (True, False))
+    assert listed == written
+    assert getattr(listed, name) == expected
+
+
+@pytest.mark.parametrize("is_listed", [True, False])
+@pytest.mark.parametrize("key", _REFUSED)
+def test_a_key_about_files_of_images_is_refused(tmp_path: Path, key: str, is_listed: bool) -> None:
+    data = _schema({"answer": "f"}, {key: _REFUSED[key]})
+    with pytest.raises(ValueError, match=f"{key}: '{_REFUSED[key]}' is about files of images, .*; leave it out"):
+        _built(tmp_path, data, is_listed)
+
+
+def test_a_filter_needs_a_rewrite(tmp_path: Path) -> None:
+    data = _schema({"answer": "f"}, {"filter": {"y": 40}})
+    assert _built(tmp_path, data, is_listed=False).reference == "B"
+    with pytest.raises(ValueError, match=r"--columns: filter: \{'y': 40\} leaves .*; build with --rewrite"):
+        _built(tmp_path, data, is_listed=True)
+
+
+def test_no_key_of_a_schema_is_forgotten() -> None:
+    of_place = {"hub", "config", "revision", "split", "local"}  # for which the path of the tars stands
+    columns = {f"columns.{one.name}" for one in fields(Columns)}
+    assert {*_MEANT, *_REFUSED, "filter", *of_place} == {one.name for one in fields(TableData)} - {"columns"} | columns
 
 
 def test_images_with_metadata_are_counted_and_stay_as_they_are(tmp_path: Path) -> None:

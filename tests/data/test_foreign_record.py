@@ -113,6 +113,9 @@ def test_a_manifest_states_the_layout(tmp_path: Path) -> None:
     assert foreign_record(manifest({})) is None
     with pytest.raises(ManifestError, match=r"layout: .*colums"):
         foreign_record(manifest({"colums": {"answer": "x"}}))
+    for key, value in (("filter", {"cls": "a"}), ("image_folder", "x")):
+        with pytest.raises(ManifestError, match=rf"layout: {key}: .*; leave it out"):
+            foreign_record(manifest({"columns": {"answer": "cls"}, key: value}))
 
 
 def test_images_with_a_further_part_are_those_of_a_sample_only_where_none_has_no_such_part() -> None:

@@ -14,6 +14,7 @@ from medix.data.sources.answer_kind import with_answer_kind
 from medix.data.sources.layouts import told
 from medix.data.sources.source import RowError, Source, SourceRow, files_below, stamps
 from medix.data.sources.stored_image import Keep, stored_image
+from medix.data.sources.table_cell import passes
 from medix.data.sources.table_file import TableError
 from medix.data.sources.table_files import one_split
 from medix.data.sources.table_sample import CellRow, told_counts
@@ -87,7 +88,8 @@ class WebDatasetSource(Source):
             _check(tar)
         names: dict[str, None] = {}
         fault = ""
-        for tar, cells in self._cells():
+        for tar, sample in self._all():
+            cells = _cells(tar, sample)
             if isinstance(cells, RowError):
                 fault = fault or f"{tar}, sample {cells}"
             else:
@@ -95,7 +97,7 @@ class WebDatasetSource(Source):
         if not names:
             raise TableError(fault)
         name, data = self.reading.table(self.path, list(names))
-        rows = (cells for _, cells in self._cells())
+        rows = (_cells(*found) for found in self._all())
         data = with_answer_kind(data, lambda _: rows, ModalitySet(self.reading.modalities))
         keeps_columns = name != SCHEMA and self.keep is stored_image  # of tars that are only listed: none
         return name, ForeignRecord(data, self.reading.modalities, self.reading.question, self.keep, keeps_columns)
@@ -110,7 +112,7 @@ class WebDatasetSource(Source):
         """Not known: another program may have written pseudonyms."""
 
     def rows(self) -> Iterator[SourceRow]:
-        """Every sample."""
+        """The samples that the filter leaves."""
         _ = self.layout  # before workers get a copy
         for tar, sample in self._samples():
             yield SourceRow(f"{tar}, sample {sample.key}", TarRow(str(tar), sample))
@@ -158,6 +160,14 @@ class WebDatasetSource(Source):
         return sum(1 for _ in self._samples())
 
     def _samples(self) -> Iterator[tuple[Path, TarSample]]:
+        """The tar and the members of each sample that the filter leaves, and of those whose texts cannot be read."""
+        wanted = self.reading.data.filter if self.reading.data else {}
+        for tar, sample in self._all():
+            cells = _cells(tar, sample) if wanted else {}
+            if isinstance(cells, RowError) or passes(cells, wanted):
+                yield tar, sample
+
+    def _all(self) -> Iterator[tuple[Path, TarSample]]:
         for tar in self.tars:
             texts: list[str] = []
             with open(tar, "rb") as stream:
@@ -169,15 +179,6 @@ class WebDatasetSource(Source):
             if not found:
                 raise TableError(f"{tar}: holds no samples of images, json, txt and cls")
             yield from ((tar, sample) for sample in found)
-
-    def _cells(self) -> Iterator[tuple[Path, CellRow | RowError]]:
-        """The tar and the columns of each sample, for which no image is read, or why it cannot be read."""
-        for tar, (key, members) in self._samples():
-            places = {name: place for name, place in members.items() if name.rpartition(".")[2] not in ENDINGS}
-            try:
-                yield tar, cells_of(key, _members(str(tar), places))
-            except RowError as error:
-                yield tar, error
 
     def _split(self, name: str, texts: list[str]) -> tuple[str, str] | None:
         """``split_name``, which also notes members such as ``a.b.json``, that are no part of a sample."""
@@ -235,6 +236,16 @@ def _check(tar: Path) -> None:
         raise TableError(f"{tar}: is {kind}")
     if fault := next(tar_faults(tar), ""):
         raise TableError(f"{tar}: {fault}; fetch it again, or pack it again")
+
+
+def _cells(tar: Path, sample: TarSample) -> CellRow | RowError:
+    """The columns of a sample, for which no image is read, or why it cannot be read."""
+    key, members = sample
+    places = {name: place for name, place in members.items() if name.rpartition(".")[2] not in ENDINGS}
+    try:
+        return cells_of(key, _members(str(tar), places))
+    except RowError as error:
+        return error
 
 
 def _members(tar: str, places: dict[str, tuple[int, int]]) -> dict[str, bytes]:

@@ -3,6 +3,7 @@
 import io
 import zipfile
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ from PIL import Image
 
 from medix.data.sources.stored_image import listed_image
 from medix.data.sources.table_file import TableError
+from medix.data.sources.table_schema import Columns, TableData
 from medix.data.sources.table_source import Reading
 from medix.data.sources.webdataset import WebDatasetSource
 from tests.data.conftest import picture
-from tests.support.sources import samples
+from tests.support.sources import faults, samples
 from tests.support.tars import tar
 
 
@@ -155,3 +157,20 @@ def test_tars_without_any_sample_that_can_be_read_name_the_first_fault(tmp_path:
     path = tar(tmp_path / "lists.tar", {"0": {"json": [ROW], "png": picture(1)}, "1": {"json": [ROW]}})
     with pytest.raises(TableError, match=r"lists\.tar, sample 0\.json: .*is no object; write one object of names"):
         samples(WebDatasetSource(str(path), Reading()))
+
+
+def test_samples_that_a_filter_leaves_out_are_not_there_and_not_counted(tmp_path: Path) -> None:
+    rows = {name: {"json": ROW | {"id": name, "lang": name[0]}, "png": picture(1)} for name in ("de1", "en1", "de2")}
+    rows["de2"]["mask.png"] = rows["en1"]["mask.png"] = picture(2)
+    path = tar(tmp_path / "a.tar", {**rows, "bad": {"json": [ROW]}})
+    data = TableData(
+        Columns("question", "answer", id="id", images=["image"], modality="modality"), filter={"lang": "d"}
+    )
+    source = WebDatasetSource(str(path), Reading(data))
+    assert [row.where.rpartition(" ")[2] for row in source.rows()] == ["de1", "de2", "bad"]
+    assert source.total() == 3
+    (told,) = faults(source)
+    assert "bad.json" in told
+    assert any("are not taken: 1, such as 'de2.mask.png'" in note for note in source.notes(Counter()))
+    with pytest.raises(TableError, match=r"there is no column 'language' \(data\.filter\.language\)"):
+        list(WebDatasetSource(str(path), Reading(replace(data, filter={"language": "d"}))).rows())
