@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from medix.judge.clinical.literal import is_literally_same, literal
-from medix.judge.options import lone_letter, read_options, without_emphasis
+from medix.judge.options import letters_alone, lone_letter, without_emphasis
 
 _SHORT = 3  # letters of what may be an abbreviation or a unit
 _KINDS = ({"y": "yes", "n": "no"}, {"t": "true", "f": "false"})
@@ -15,12 +15,12 @@ def closed_words(row: Mapping[str, Any], answer: str) -> tuple[str, str] | None:
 
     Where there are choices and the right one is known, the answer is the text of a choice, whichever is right: what is
     decided for one choice alone would move scores towards it. Of choices among which are yes and no, or true and false,
-    the initial stands for the only one that it begins, unless it is the letter of a choice or begins a word of another.
+    the initial stands for these, unless it is the letter of a choice or begins a word of another.
     A text that was cut is none if it may be the beginning of another choice.
 
     Without choices a question is closed if its reference is yes or no, or true or false; "true" is no answer to one of
-    yes and no, which may be asked in the negative. The initial stands for the word, unless the question lists choices
-    in its own words.
+    yes and no, which may be asked in the negative. The initial stands for the word, unless the question holds it as a
+    letter, of a choice perhaps.
 
     Args:
         row: of ``generations.jsonl``, with at least one reference.
@@ -36,8 +36,9 @@ def closed_words(row: Mapping[str, Any], answer: str) -> tuple[str, str] | None:
         return None
     word = _word(answer)
     if word not in kind.values():
-        is_initial = not choices and read_options(row["question"]) is None
-        word = kind.get(lone_letter(answer).casefold(), "") if is_initial else ""
+        letter = lone_letter(answer)
+        is_initial = letter and not choices and not letters_alone(letter, row["question"])
+        word = kind.get(letter.casefold(), "") if is_initial else ""
     return (word, wanted.pop()) if word else None
 
 
@@ -62,7 +63,8 @@ def _begun_by(letter: str, choices: Sequence[str]) -> str:
     if not is_closed or "a" <= letter < chr(ord("a") + len(choices)):
         return ""
     begun = [text for text in choices if any(word.startswith(letter) for word in text.casefold().split())]
-    return literal(begun[0]) if len(begun) == 1 and _word(begun[0]).startswith(letter) else ""
+    is_clear = len(begun) == 1 and any(_word(begun[0]) == kind.get(letter) for kind in _KINDS)
+    return literal(begun[0]) if is_clear else ""
 
 
 def _word(text: str) -> str:

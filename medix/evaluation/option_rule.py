@@ -10,16 +10,14 @@ from collections.abc import Mapping, Sequence
 
 from medix.judge.options import Options, is_letter_and_text
 
-VERSION = "option-23"
+VERSION = "option-24"
 """Of the rule; part of what a verdict by it depends on."""
 
 _FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}  # no more: NFKC makes "10²" "102"
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-# not within a number, as in "2*5" and "10^{5}"
-_EMPHASIS = re.compile(
-    r"^#{1,6} |</?(?:b|i|em|strong)>|(?<![*_`$])(?:(?<!\d)[*_`$]+|[*_`$]++(?!\d))"
-    r"|\\(?:boxed|text(?:bf|it|rm)?|math(?:bf|rm))\{|\\[][()]|\}",
-    re.MULTILINE,
+_STRESSED = re.compile(r"(?<![\w*_`$])([*_`$]{1,3})(?=\S)([^\n*_`$]+?)\1(?![\w*_`$])")  # not "2*5", "T2*"
+_MARKUP = re.compile(
+    r"^#{1,6} |</?(?:b|i|em|strong)>|\\(?:boxed|text(?:bf|it|rm)?|math(?:bf|rm))\{|\\[][()]|\}", re.MULTILINE
 )
 # at the beginning, on a line of its own, or as a sentence; "i.e. option D" announces nothing
 _ANNOUNCED = re.compile(
@@ -70,7 +68,7 @@ def option_of(answer: str, choices: Sequence[str], *, is_cut: bool = False) -> i
 
 def _plain(text: str) -> str:
     """A text without stress, and with letters of full width as others type them."""
-    return _EMPHASIS.sub("", text.translate(_FULL_WIDTH)).strip()
+    return _STRESSED.sub(r"\2", _MARKUP.sub("", text.translate(_FULL_WIDTH))).strip()
 
 
 def _said(answer: str) -> tuple[str, str]:
@@ -87,6 +85,8 @@ def _said(answer: str) -> tuple[str, str]:
 
 def _speaks_of_choices(text: str, texts: Mapping[str, str]) -> bool:
     """Whether a text holds the letter or the words of a choice; what it says of that choice is not known."""
+    if not text.isascii():
+        return True  # a letter may be written in other characters
     joined = _joined(text)
     letters = {letter.upper() for letter in _LETTER.findall(text)}
     return not texts.keys().isdisjoint(letters) or any(_joined(choice) in joined for choice in texts.values())

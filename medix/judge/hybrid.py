@@ -12,7 +12,7 @@ from medix.judge import outcome
 from medix.judge.base import Judge
 from medix.judge.clinical.literal import is_literally_same
 from medix.judge.clinical.text import is_same, normalise
-from medix.judge.options import lone_letter, read_options
+from medix.judge.options import letters_alone, lone_letter, read_options
 from medix.judge.prompt import JudgePrompt
 from medix.types import JudgeQuestion, Verdict
 
@@ -44,7 +44,7 @@ def rule_exact(question: JudgeQuestion) -> Ruling | None:
     Undecided if the answer is a letter that stands in the question several times, however this lists options: it may be
     the letter of one and the text of another.
     """
-    if (letter := lone_letter(question.answer)) and len(_places(letter, question.question)) > 1:
+    if (letter := lone_letter(question.answer)) and letters_alone(letter, question.question) > 1:
         return None
     for text in _references(question):
         is_near = len(question.answer) <= _TIMES_LONGER * max(len(text), _SHORT)
@@ -118,14 +118,14 @@ class HybridJudge(Judge):
         ("blank", rule_blank),
         ("echo", rule_echo),
     )
-    kind: str = "hybrid/8"
+    kind: str = "hybrid/9"
 
     def __init__(self, judge: Judge) -> None:
         self.judge = judge
 
     @property
     def identity(self) -> str:
-        """``hybrid/8 over <the other judge>``."""
+        """``hybrid/9 over <the other judge>``."""
         return f"{self.kind} over {self.judge.identity}"
 
     def grade(self, questions: Sequence[JudgeQuestion]) -> list[Verdict]:
@@ -191,11 +191,6 @@ class ExactFirstJudge(HybridJudge):
 
     rules = (("exact", rule_exact),)
     kind = "exact-first/4"
-
-
-def _places(letter: str, text: str) -> list[str]:
-    """A letter where it is a word of a text, large or small."""
-    return re.findall(rf"(?<![A-Za-z0-9]){letter}(?![A-Za-z0-9])", unicodedata.normalize("NFKC", text), re.IGNORECASE)
 
 
 def _references(question: JudgeQuestion) -> list[str]:

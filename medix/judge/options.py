@@ -2,33 +2,28 @@
 """Options listed in a question, and the one that a text names."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from unicodedata import normalize
 
 from medix.judge.clinical.literal import literal
 from medix.judge.clinical.text import normalise
 
-_LETTER, _CAPITAL = "A-Za-zＡ-Ｚａ-ｚ", "A-ZＡ-Ｚ"
+_LETTER = "A-Za-zＡ-Ｚａ-ｚ"
 # behind bullets and marks of Markdown "A. x", "A) x", "A: x", "(A) x", and as in East Asia "（A）x", "A、x"
 _AT_START = re.compile(rf"^[^\w\n]*([{_LETTER}])\**[.):．、：）](?:\*+(?=[ \t]))?(?=[ \t\u3000]*\S)", re.MULTILINE)
-# inside a line only capitals and brackets, where "a." may end a sentence, and spaces behind signs not of full width
-_INLINE = re.compile(
-    rf"（([{_LETTER}])）(?=\s*\S)|(?<![\w(（])(?:(?:\(([A-Za-z])\)|([A-Z])\**[.:)]|([a-z])\))\**(?=\s+\S)"
-    rf"|([{_CAPITAL}])[．、：）](?=\s*\S))"
-)
-_BETWEEN = re.compile(r"(?:\s[-–—*•·‣◦▪►|/]|<br ?/?>)\Z")  # "A. x | B. y | C. z"
 _LEAD = r"(?:(?:the\s+)?(?:correct\s+)?(?:answer|option|choice)(?:\s+is)?\s*:?\s*)?"
 _LABEL = re.compile(rf"{_LEAD}(?:\(([A-Z])\)|([A-Z])[.):]?)\.?", re.IGNORECASE)
 _LABEL_AND_TEXT = re.compile(
     rf"{_LEAD}(?:\(([A-Z])\)\s*|([A-Z])\s*(?!\.\d)[.):]\s*|([A-Z])\s+[-–]\s+)(\S.*)", re.IGNORECASE | re.DOTALL
 )  # "A .5 mg" may be half a milligram
 _LONE = re.compile(rf"{_LEAD}[\s'\"“”‘’(\[]*([A-Z])[\s'\"“”‘’)\].,;:!]*", re.IGNORECASE)
-_EMPHASIS = re.compile(r"(?<![*_`])(?:(?<!\d)[*_`]+|[*_`]++(?!\d))")  # not within a number, as in "2*5"
+_STRESSED = re.compile(r"(?<![\w*_`$])([*_`$]{1,3})(?=\S)([^\n*_`$]+?)\1(?![\w*_`$])")  # not "2*5", "T2*"
 _NO_WORD_BEFORE, _NO_WORD_AFTER = "(?<![A-Za-z0-9])", "(?![A-Za-z0-9])"  # also beside Chinese, as in "A型"
 _LONGEST = 2000  # longer answers are taken to name no single option
-_MOST = 26
+_FEWEST, _MOST = 2, 26
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +90,19 @@ def _of_any_case(text: str) -> str:
 
 def without_emphasis(text: str) -> str:
     """The text with single spaces, without the marks of Markdown around what it stresses."""
-    return " ".join(_EMPHASIS.sub("", text).split())
+    return " ".join(_STRESSED.sub(r"\2", text).split())
 
 
 def lone_letter(text: str) -> str:
     """The letter, a capital, that a text consists of but for a label and punctuation; empty if it says more."""
     match = _LONE.fullmatch(without_emphasis(text[:_LONGEST]))
     return match[1].upper() if match else ""
+
+
+def letters_alone(letter: str, text: str) -> int:
+    """How often a letter, large or small, is a word of a text, also beside Chinese and the like."""
+    word = rf"{_NO_WORD_BEFORE}{letter}{_NO_WORD_AFTER}"
+    return len(re.findall(word, normalize("NFKC", text), re.IGNORECASE))
 
 
 def letter_and_text(text: str) -> tuple[str, str]:
@@ -123,39 +124,23 @@ def begins_with_bare_a(text: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def read_options(question: str) -> Options | None:
-    """The options listed in a question, one per line or within a line; None if there is no unambiguous list.
+    """The options listed in a question, each in a line that begins with its letter; None if there is no clear list.
 
-    Ambiguous: letters that do not run from A without a gap, a list that could begin at two positions, an option without
-    text, two options with the same words.
+    Lists within a line are not read: letters may stand before their texts or behind them. Not clear are letters that do
+    not run from A without a gap, a line without one among or right behind the others (the rest of an option, perhaps),
+    an option without text, and two options with the same words.
     """
     labels = list(_AT_START.finditer(question))
-    texts = _listed(question, labels, is_inline=False)
-    if texts is None:
-        labels = list(_INLINE.finditer(question))
-        texts = _listed(question, labels, is_inline=True)
-    if texts is None or not all(texts):
-        return None
-    if len({normalise(text).words for text in texts}) < len(texts):
-        return None
-    stem = question[: labels[0].start()].strip()
-    return Options({chr(ord("A") + index): text for index, text in enumerate(texts)}, stem)
-
-
-def _listed(question: str, labels: Sequence[re.Match[str]], *, is_inline: bool) -> list[str] | None:
-    """The texts between labels; None if the labels do not run from A."""
-    letters = normalize("NFKC", "".join(match[match.lastindex or 0] for match in labels))
+    letters = normalize("NFKC", "".join(label[1] for label in labels))
     capitals = "".join(chr(ord("A") + index) for index in range(min(len(letters), _MOST)))
-    # two letters within a sentence are more often "A. baumannii or B. fragilis"
-    if len(letters) < (3 if is_inline else 2) or letters not in (capitals, capitals.lower()):
+    if len(letters) < _FEWEST or letters not in (capitals, capitals.lower()):
         return None
-    ends = [*(match.start() for match in labels[1:]), len(question)]
-    texts = [question[match.end() : end].strip() for match, end in zip(labels, ends, strict=True)]
-    # lines after the last option are instructions
-    texts[-1] = texts[-1].partition("\n")[0]
-    if is_inline:
-        if any("?" in text or "？" in text for text in texts) or all("\n" in text for text in texts[:-1]):
-            return None  # the question continues after the letters, or unknown words stand before them in their lines
-        between = {match[0] if (match := _BETWEEN.search(text)) else "" for text in texts[:-1]}
-        if len(between) == 1:
-            texts = [*(text.removesuffix(min(between)) for text in texts[:-1]), texts[-1]]
-    return [text.rstrip(",;，；、 \t\n" if is_inline else " \t\n").strip() for text in texts]
+    starts = [label.start() for label in labels]
+    lines = [question[start:end].strip() for start, end in pairwise(starts)]
+    behind = question[starts[-1] :].partition("\n")[2]
+    if any("\n" in line for line in lines) or behind.partition("\n")[0].strip():
+        return None
+    texts = [question[label.end() :].partition("\n")[0].strip() for label in labels]
+    if not all(texts) or len({normalise(text).words for text in texts}) < len(texts):
+        return None
+    return Options(dict(zip(capitals, texts, strict=True)), question[: starts[0]].strip())

@@ -10,7 +10,7 @@ from unicodedata import normalize
 from medix.data.partition import NOTHING
 from medix.data.sources.class_label import Label
 from medix.data.sources.written_value import written_out
-from medix.judge.options import letter_and_text, lone_letter, read_options, without_emphasis
+from medix.judge.options import letter_and_text, lone_letter, without_emphasis
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 """Of choices, in their order."""
@@ -157,15 +157,15 @@ def lettered(choices: Sequence[str]) -> str:
     return _HEAD + "\n".join(f"{_letter(place)}. {text}" for place, text in enumerate(choices)) if choices else ""
 
 
-def choices_in(question: str) -> list[str]:
-    """The choices that stand in a question, whoever wrote them there; none if there is no clear list."""
-    return _below(question) or [*(found.texts.values() if (found := read_options(question)) else ())]
-
-
 def lists_in_order(question: str, choices: Sequence[str]) -> bool:
-    """Whether a question lists the choices, and nothing else, with their letters."""
-    found = choices_in(question)
-    return len(found) == len(choices) and all(place in places_of(text, choices) for place, text in enumerate(found))
+    """Whether a question gives all choices the letters of their order, in whatever form of list."""
+    if found := _below(question):
+        return len(found) == len(choices) and all(place in places_of(text, choices) for place, text in enumerate(found))
+    return bool(choices) and _in_order(choices) <= _labels_before(question, choices, _ANY_LETTER)
+
+
+def _in_order(choices: Sequence[str]) -> set[tuple[int, int]]:
+    return {(place, place) for place in range(len(choices))}
 
 
 def lists_otherwise(question: str, choices: Sequence[str]) -> bool:
@@ -174,19 +174,19 @@ def lists_otherwise(question: str, choices: Sequence[str]) -> bool:
     Each letter would be two choices. Not the form of a list is read, but what stands before the texts of the choices.
     """
     places = set(range(len(choices)))
-    asked, texts = _plain(question), [_plain(text).rstrip(".,; ") for text in choices]
-    found = [_labels_before(texts, asked, kind) for kind in (_ANY_LETTER, _ANY_NUMBER)]
-    if any({(place, place) for place in places} <= pairs for pairs in found):
+    found = [_labels_before(question, choices, kind) for kind in (_ANY_LETTER, _ANY_NUMBER)]
+    if any(_in_order(choices) <= pairs for pairs in found):
         return False
     return any({label for label, _ in pairs} == {place for _, place in pairs} == places for pairs in found)
 
 
-def _labels_before(texts: Sequence[str], asked: str, kind: re.Pattern[str]) -> set[tuple[int, int]]:
+def _labels_before(question: str, choices: Sequence[str], kind: re.Pattern[str]) -> set[tuple[int, int]]:
     """The places that letters, or numbers, directly before texts of choices stand for, with those of the choices.
 
     A word directly before a label makes it none, as in "Image 1: CT", but for "option" and the like, or the text of
     the choice before. Blanks alone are between label and text only at the beginning of a line, where no article is.
     """
+    asked, texts = _plain(question), [_plain(text).rstrip(".,; ") for text in choices]
     found, end = set[tuple[int, int]](), 0
     for label in kind.finditer(asked):
         if label.start() < end or not _is_label(asked, end, label):

@@ -186,7 +186,7 @@ def test_choices_that_stand_in_the_question_are_not_written_below_it_again() -> 
     cells = {"i": "1", "o": ["left", "right"], "a": "B"}
     for question in ("Which?\nA. left\nB. Right", "Which? (A) left (B) right"):
         found = made(cells | {"q": question})
-        assert (found.question.count("left"), found.reference) == (question.startswith("Which? ") + 1, "right")
+        assert (found.question, found.reference) == (question, "right")
 
 
 def test_a_row_whose_answer_is_nothing_but_a_tag_is_refused() -> None:
