@@ -55,7 +55,14 @@ class Table:
         )
         for index, column in enumerate(self.columns):
             heading = "\n".join(textwrap.wrap(column, self._width(index)) or [""])
-            table.add_column(heading, justify="right" if index else "left", overflow="fold", no_wrap=index > 0)
+            is_text = index == 0 or self._is_text(index)
+            table.add_column(
+                heading,
+                justify="left" if is_text else "right",
+                overflow="fold",
+                no_wrap=not is_text,
+                min_width=None if index else min(self._width(0), _WIDEST_NAME),
+            )
         for row in self.rows:
             table.add_row(*(Text(visible(text)) for text in row))  # Text: brackets in a name are not parsed as markup
         return table
@@ -92,7 +99,12 @@ class Table:
         """Width of a column whose heading is wrapped between words."""
         words = [len(word) for word in self.columns[index].split()]
         cells = [cell_len(row[index]) for row in self.rows]
-        return max([1, min(max(words, default=0), _WIDEST_WORD), *cells])
+        widest = max([1, min(max(words, default=0), _WIDEST_WORD), *cells])
+        return min(widest, _WIDEST_CELL) if self._is_text(index) else widest
+
+    def _is_text(self, index: int) -> bool:
+        """Whether a column holds sentences, which are wrapped, and not values."""
+        return index > 0 and any(cell_len(row[index]) > _WIDEST_CELL and " " in row[index] for row in self.rows)
 
 
 _GAP = 3
@@ -103,6 +115,9 @@ _EDGES = 2
 
 _WIDEST_NAME = 24
 """The first column is wrapped where it is wider, if the table is."""
+
+_WIDEST_CELL = 50
+"""A column with a wider cell of several words is wrapped."""
 
 _WIDEST_WORD = 28
 """A longer word of a heading (a path) is broken."""

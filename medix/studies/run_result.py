@@ -53,25 +53,37 @@ class RunResult:
         """Read the last validation of a run.
 
         Raises:
-            ValueError: the run has no validations, or no report, or its completions are not those of its report.
+            ValueError: the run has no validations, or no report, or its completions are not those of its report, or a
+                file cannot be read.
         """
-        files = sorted((folder / "completions").glob("val-step-*.jsonl"))
+        try:
+            return cls._read(seed, folder)
+        except (OSError, LookupError, TypeError, AttributeError) as error:
+            raise ValueError(f"{folder}: cannot be read ({type(error).__name__}: {error}); {_RESTORE}") from error
+
+    @classmethod
+    def _read(cls, seed: int, folder: Path) -> "RunResult":
         report = read_report(folder)
-        if not files or not report.get("validations"):
-            missing = "report.json with validations" if files else "completions/val-step-*.jsonl"
+        if not report.get("validations"):
             raise ValueError(
-                f"{folder}: has no {missing}; the spec of a grid needs data.val and the callbacks JudgeValidation, "
-                "RecordCompletions and WriteReport"
+                f"{folder}: has no report.json with validations; if it was lost, {_RESTORE}; else the spec of the grid "
+                "lacks data.val, or one of the callbacks JudgeValidation, RecordCompletions and WriteReport"
+            )
+        last = report["validations"][-1]
+        file = folder / "completions" / f"val-step-{last['step']:06d}.jsonl"
+        if not file.exists():
+            raise ValueError(
+                f"{file}: is not there, though report.json has a validation of step {last['step']}; {_RESTORE} (no run "
+                "of a grid without the callback RecordCompletions has such a file)"
             )
         by_sample: dict[SampleKey, list[CompletionRecord]] = defaultdict(list)
-        for record in read_records(files[-1]):
+        for record in read_records(file):
             by_sample[record.sample_key].append(record)
         records = [record for group in by_sample.values() for record in group]
-        step = int(files[-1].stem.rpartition("-")[2])
-        _check(files[-1], {"step": step, **summarise(records).to_dict()}, report["validations"][-1])
+        _check(file, records, last)
         return cls(
             seed=seed,
-            step=step,
+            step=last["step"],
             measures={
                 name: {one.key: value for one in records if (value := measure(one)) is not None}
                 for name, (_, _, measure) in MEASURES.items()
@@ -91,19 +103,24 @@ class RunResult:
         return 1 - len(self.measures[measure]) / len(self.clusters) if self.clusters else math.nan
 
 
-def _check(file: Path, found: Mapping[str, Any], reported: Mapping[str, Any]) -> None:
+_RESTORE = "restore it, or remove the folder of the run and start the same command again, which makes it anew"
+
+
+def _check(file: Path, records: Sequence[CompletionRecord], reported: Mapping[str, Any]) -> None:
     """Check that completions are those of the last validation that a report holds.
 
     Raises:
-        ValueError: they are of another step, fewer, or others.
+        ValueError: one stands twice, or they are fewer, or others.
     """
-    for name in ("step", "completions", "samples", "accuracy", "reward", "modality_accuracy", "unscored"):
+    if len({record.key for record in records}) < len(records):
+        raise ValueError(f"{file}: holds a completion twice; {_RESTORE}")
+    found = summarise(records).to_dict()
+    for name in ("completions", "samples", "accuracy", "reward", "modality_accuracy", "unscored"):
         one, other = (math.nan if data.get(name) is None else float(data[name]) for data in (found, reported))
         if name in reported and not (math.isclose(one, other, abs_tol=1e-9) or (math.isnan(one) and math.isnan(other))):
             raise ValueError(
-                f"{file}: its {name} is {one:g}, that of the last validation in report.json {other:g}; a file of "
-                "completions was removed, cut or replaced: restore it, or remove the folder of the run and start the "
-                "same command again, which makes it anew"
+                f"{file}: its {name} is {one:g}, that of the last validation in report.json {other:g}; it was cut or "
+                f"changed: {_RESTORE}"
             )
 
 
@@ -120,8 +137,11 @@ def _abstains(answer: str | None) -> bool:
 
 
 def _canaries(file: Path) -> Mapping[str, float | None]:
-    data = json.loads(file.read_text(encoding="utf-8"))
-    return {"step": data["step"], "accepted": data["false_positive"]["rate"]}
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+        return {"step": data["step"], "accepted": data["false_positive"]["rate"]}
+    except (ValueError, LookupError, TypeError) as error:
+        raise ValueError(f"{file}: holds no rates of canaries ({error}); {_RESTORE}") from error
 
 
 def _majority(group: Sequence[CompletionRecord]) -> MajorityAnswer | None:

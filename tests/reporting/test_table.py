@@ -146,3 +146,15 @@ def test_slices_of_one_validation_have_one_value_each_and_a_missing_one_is_a_das
     assert [row["Reward"] for row in rows] == ["\N{EN DASH} → 0.250", "0.250 → \N{EN DASH}"]
     assert [row["Unscored completions"] for row in rows] == ["\N{EN DASH} → 50.0 %", "50.0 % → \N{EN DASH}"]
     assert [row["Modality named"] for row in rows] == ["\N{EN DASH}"] * 2
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_a_column_of_sentences_is_wrapped_and_nothing_of_it_is_lost(width: int) -> None:
+    said = "out/base/val-step-000004.jsonl: is not there; restore it, or remove the folder and start the command again"
+    stream = io.StringIO()
+    Table("Failed", ["", "Seed", "Reason"], [["base", "1", said], ["other", "2", "x"]]).print(
+        Console(file=stream, width=width)
+    )
+    shown = "".join(stream.getvalue().split())
+    assert "".join(said.split()) in shown
+    assert shown.index("base") < shown.index("other")

@@ -14,6 +14,8 @@ from medix.studies.run_result import RunResult, mean
 from medix.types import Verdict
 from tests.studies.grids import made, record, write
 
+LAST = "completions/val-step-000002.jsonl"
+
 
 def test_the_mean_of_each_measure_is_what_the_report_of_the_run_says(tmp_path: Path) -> None:
     """Of samples with as many completions, of which some have no value, the mean of sample means is another number."""
@@ -45,24 +47,41 @@ def test_a_run_without_completions_has_no_shares(tmp_path: Path) -> None:
     assert found.canaries == [{"step": 4, "accepted": None}]
 
 
+def duplicated(file: Path) -> None:
+    lines = file.read_text().splitlines(keepends=True)
+    file.write_text("".join([lines[0], *lines[:5]]))
+
+
 @pytest.mark.parametrize(
-    ("damage", "said"),
+    ("name", "damage", "said"),
     [
-        (lambda file: file.unlink(), "its step is 0, that of the last validation in report.json 2; a file"),
-        (lambda file: file.write_text("".join(file.read_text().splitlines(True)[:4])), "its completions is 4, .* 6"),
+        (LAST, Path.unlink, "val-step-000002.jsonl: is not there, though report.json has a validation of step 2"),
+        (LAST, lambda file: file.write_text("".join(file.read_text().splitlines(True)[:4])), "completions is 4, .* 6"),
         (
+            LAST,
             lambda file: file.write_text(file.read_text().replace('"credit": 1.0', '"credit": 0.0')),
-            "its accuracy is 0,",
+            "accuracy is 0",
         ),
+        (LAST, duplicated, "val-step-000002.jsonl: holds a completion twice"),
+        (LAST, lambda file: (file.unlink(), file.mkdir()), "cannot be read"),
+        ("report.json", Path.unlink, "has no report.json with validations; if it was lost, restore it"),
+        ("report.json", lambda file: file.write_text('{"validations": [3]}'), "cannot be read"),
+        (
+            "canaries-step-000002.json",
+            lambda file: file.write_text('{"st'),
+            "canaries-step-000002.json: holds no rates",
+        ),
+        ("canaries-step-000002.json", lambda file: file.write_text("[]"), "-000002.json: holds no rates"),
     ],
 )
-def test_completions_that_are_not_those_of_the_report_are_refused(
-    damage: Callable[[Path], object], said: str, tmp_path: Path
+def test_a_run_that_was_damaged_is_refused_with_the_file(
+    name: str, damage: Callable[[Path], object], said: str, tmp_path: Path
 ) -> None:
     (run, *_) = made(tmp_path, "cells: {only: null}\n")
     records = [record(number, 0, "left", 1.0) for number in range(6)]
     write(run, records, **summarise(records).to_dict())
+    (run.folder / "completions" / "val-step-old.jsonl").write_text("")
     assert RunResult.read(1, run.folder).step == 2
-    damage(run.folder / "completions" / "val-step-000002.jsonl")
+    damage(run.folder / name)
     with pytest.raises(ValueError, match=said):
         RunResult.read(1, run.folder)
