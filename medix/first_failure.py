@@ -4,13 +4,16 @@ A rank that ends with an error breaks the connections of the others, in whatever
 their errors say nothing of the cause. It is left in the store through which the ranks have met.
 """
 
+import os
 import re
 import signal
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
+import psutil
 from torch import distributed
 
 from medix import stop_signal
@@ -90,7 +93,25 @@ def _leave(text: str) -> None:
             _hear(store)  # another was first
             return
         distributed.destroy_process_group()
+        _end_connections(store)
         store.wait([f"{_HEARD} {number}" for number in range(1, others + 1)], _PATIENCE)
+
+
+def _end_connections(store: Any) -> None:
+    """Shut down the TCP connections of this process but those to the store, which is about to end.
+
+    A process group does not close its own while something still holds it, as a wrapped module or a traceback does.
+    """
+    while hasattr(store, "underlying_store"):
+        store = store.underlying_store
+    port = getattr(store, "port", None)
+    if port is None:
+        return  # no store that processes meet in
+    for one in psutil.Process().net_connections("tcp"):
+        is_open = one.status == psutil.CONN_ESTABLISHED and one.fd >= 0
+        if is_open and port not in (one.laddr.port, one.raddr.port):
+            with suppress(OSError), socket.socket(fileno=os.dup(one.fd)) as connection:
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 def _cause() -> str:

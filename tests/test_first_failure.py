@@ -1,7 +1,12 @@
 """The rank whose connection broke tells of the error that broke it; two processes do so in test_ranks_training."""
 
+import os
 import signal
+import socket
+import subprocess
+import sys
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from torch import distributed
@@ -110,3 +115,46 @@ def test_what_the_ranks_know_already_is_not_told_again(ended: list[str]) -> None
 def test_alone_an_error_is_the_error() -> None:
     with pytest.raises(RuntimeError, match="closed by peer"), told_by_all():
         raise CLOSED
+
+
+RANK = """
+import os, sys, time
+import torch
+from datetime import timedelta
+from torch import distributed
+from medix import first_failure
+from medix.distributed import OtherRankError
+from medix.first_failure import told_by_all
+
+distributed.init_process_group("gloo", timeout=timedelta(seconds=120))
+held = torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(2, 2))  # it holds the group
+first_failure._PATIENCE = timedelta(seconds=100)
+begin = time.monotonic()
+try:
+    with told_by_all():
+        if distributed.get_rank() == 0:
+            raise ValueError("my loss divides by nothing")
+        distributed.all_reduce(torch.ones(3))
+except OtherRankError as error:
+    print(error)
+except ValueError as error:
+    print("own:", error)
+print(time.monotonic() - begin < 50)
+"""
+
+
+def test_rank_0_ends_the_others_at_once_although_something_holds_the_group() -> None:
+    """It holds the store, so that its end would leave nothing to read; 50 s are reached by a hang alone."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    ranks = [
+        subprocess.Popen(
+            [sys.executable, "-c", RANK], cwd=Path(__file__).parents[1], stdout=subprocess.PIPE, text=True,
+            env={**os.environ, "RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port},
+        )
+        for rank in range(2)
+    ]  # fmt: skip
+    said = [rank.communicate(timeout=300)[0].splitlines() for rank in ranks]
+    cause = "rank 0 stopped, and all others with it: ValueError: my loss divides by nothing"
+    assert said == [["own: my loss divides by nothing", "True"], [cause, "True"]]

@@ -6,6 +6,7 @@ error. A shard is therefore verified against its manifest (size, SHA-256, count)
 
 import math
 import os
+import stat
 import time
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
@@ -33,7 +34,7 @@ _BAD_SECONDS = 600.0
 
 
 _FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
-"""A pipe that a manifest names has the wrong size at once: else its opening would wait for a writer for ever."""
+"""The opening of a pipe that a manifest names waits for no writer."""
 
 
 class ShardError(ValueError):
@@ -131,6 +132,8 @@ class Shard:
                 self._open_remote()
             else:
                 self._file = os.open(self.path, _FLAGS)
+                if not stat.S_ISREG(os.fstat(self._file).st_mode):
+                    raise self._error("the file", f"{self.entry.bytes} bytes at {self.path}", "no regular file")
                 self._verify(self.path)
             self._samples = self._scan()
         except ShardError:

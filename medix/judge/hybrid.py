@@ -17,10 +17,12 @@ from medix.judge.prompt import JudgePrompt
 from medix.types import JudgeQuestion, Verdict
 
 _SAYS_NOTHING = frozenset(".,:;!?_*#'\"")  # other symbols may be findings: "-" is negative, "↑" is raised
+# by its first word: "the pain is worse when lying down?" may be affirmed by repeating it
 _ASKING = re.compile(
-    r"\s*(?:is|are|was|were|do|does|did|can|could|has|have|had|should|would|will|may|might|must)\b"
-    r"|.*\b(?:what|which|where|who|whom|whose|when|why|how)\b",
-    re.IGNORECASE | re.DOTALL,
+    r"\s*(?:(?:is|are|was|were|do|does|did|can|has|have|had)\s"
+    r"|(?:(?:in|on|at|of|to|for|from|by|with)\s+)?(?:what|which|who|whom|whose|why)\s"
+    r"|(?:where|when|how)\s+(?:is|are|was|were|do|does|did|can|has|have|had|many|much|often|long)\s)",
+    re.IGNORECASE,
 )
 _TIMES_LONGER, _SHORT = 20, 50  # "one hundred" is 100, but no page of text is a word
 _FEWEST_WORDS = 4  # the answer to a shorter question may repeat its words

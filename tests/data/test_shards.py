@@ -139,12 +139,17 @@ def test_a_missing_shard_is_named(write: Writer) -> None:
         _shard(manifest)[0]
 
 
-def test_a_pipe_is_no_shard_and_nobody_waits_for_its_writer(write: Writer) -> None:
+@pytest.mark.parametrize("size", [None, 0])
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero"), Path.mkdir])
+def test_what_is_no_regular_file_is_no_shard_and_nobody_waits_for_it(
+    write: Writer, make: Callable[[Path], object], size: int | None
+) -> None:
     (manifest,) = write([make_sample(1)])
     _path(manifest).unlink()
-    os.mkfifo(_path(manifest))
-    with pytest.raises(ShardError, match=r"size: expected .* bytes, found 0 bytes"):
-        _shard(manifest).open()
+    make(_path(manifest))
+    entry = manifest.shards[0]
+    with pytest.raises(ShardError, match=r"the file: expected .* found no regular file"):
+        Shard(manifest, replace(entry, bytes=entry.bytes if size is None else size)).open()
 
 
 def test_a_damaged_header_with_a_matching_checksum_is_a_wrong_count(write: Writer) -> None:
