@@ -169,43 +169,50 @@ def _in_order(choices: Sequence[str]) -> set[tuple[int, int]]:
 
 
 def lists_otherwise(question: str, choices: Sequence[str]) -> bool:
-    """Whether a question gives all choices letters or numbers, but nowhere those of their order.
+    """Whether a question gives several choices letters or numbers, one not that of its order, and nowhere all these.
 
-    Each letter would be two choices. Not the form of a list is read, but what stands before the texts of the choices.
+    Each letter would be two choices. Not the form of a list is read, but what stands before the texts of the choices:
+    the question may list more than these, or fewer.
     """
-    places = set(range(len(choices)))
     found = [_labels_before(question, choices, kind) for kind in (_ANY_LETTER, _ANY_NUMBER)]
     if any(_in_order(choices) <= pairs for pairs in found):
         return False
-    return any({label for label, _ in pairs} == {place for _, place in pairs} == places for pairs in found)
+    return any(len(pairs) > 1 and any(label != place for label, place in pairs) for pairs in found)
 
 
 def _labels_before(question: str, choices: Sequence[str], kind: re.Pattern[str]) -> set[tuple[int, int]]:
     """The places that letters, or numbers, directly before texts of choices stand for, with those of the choices.
 
-    A word directly before a label makes it none, as in "Image 1: CT", but for "option" and the like, or the text of
-    the choice before. Blanks alone are between label and text only at the beginning of a line, where no article is.
+    Words directly before several labels are no list, as in "Image 1: CT. Image 2: MRI", but for "option" and the like.
+    Blanks alone are between label and text only at the beginning of a line, where no article is.
     """
     asked, texts = _plain(question), [_plain(text).rstrip(".,; ") for text in choices]
-    found, end = set[tuple[int, int]](), 0
+    found, end = list[tuple[str, tuple[int, int]]](), 0
     for label in kind.finditer(asked):
-        if label.start() < end or not _is_label(asked, end, label):
+        word = _word_before(asked, end, label)
+        if label.start() < end or not _is_label(asked, word, label):
             continue
         starts = range(label.start(2), label.end() + 1)  # marks may be a part of the text: "-5"
         text, start = next(((text, start) for start in starts if (text := _text_at(asked, start, texts))), ("", 0))
         if text:
             name, end = label[1], start + len(text)
-            found.add((int(name) - 1 if name.isdigit() else LETTERS.find(name.upper()), texts.index(text)))
-    return found
+            place = int(name) - 1 if name.isdigit() else LETTERS.find(name.upper())
+            found.append((word, (place, texts.index(text))))
+    words = Counter(word for word, _ in found)
+    return {pair for word, pair in found if words[word] == 1 or not word or word in _SPOKEN}
 
 
-def _is_label(asked: str, end: int, label: re.Match[str]) -> bool:
+def _word_before(asked: str, end: int, label: re.Match[str]) -> str:
+    """The word directly before a label in its line, behind the text of the choice before; empty without one."""
     begin = asked.rfind("\n", 0, label.start()) + 1
     word = _WORD_BEFORE.search(asked, max(begin, end, label.start() - 40), label.start())
-    is_spoken = word is not None and word[1] in _SPOKEN
-    is_first = is_spoken or _ONLY_MARKS.fullmatch(asked, begin, label.start()) is not None
-    is_free = word is None or is_spoken or word[1] in {"and", "or"}
-    return is_free and bool(label[2].strip() or (is_first and label[2]))
+    return "" if word is None or word[1] in {"and", "or"} else word[1]
+
+
+def _is_label(asked: str, word: str, label: re.Match[str]) -> bool:
+    begin = asked.rfind("\n", 0, label.start()) + 1
+    is_first = word in _SPOKEN or _ONLY_MARKS.fullmatch(asked, begin, label.start()) is not None
+    return bool(label[2].strip() or (is_first and label[2]))
 
 
 def _text_at(asked: str, start: int, texts: Sequence[str]) -> str:

@@ -126,7 +126,8 @@ def test_another_order_of_the_choices_is_seen_however_they_are_listed(form: str)
         is_lettered = re.search("[Aa\uff21]", form.removesuffix("Answer with the letter.")) is not None
         assert lists_in_order(form.format("Which?", *words), choices) == is_lettered
         assert not lists_in_order(form.format("Which?", second, first, third), choices)
-    assert not lists_otherwise(form.format("Which?", "right lung", "left lung", "heart"), choices)
+    assert lists_otherwise(form.format("Which?", "right lung", "left lung", "heart"), choices)
+    assert not lists_otherwise(form.format("Which?", "left lung", "kidney", "heart"), choices)
 
 
 def test_two_choices_within_a_line_are_listed_too() -> None:

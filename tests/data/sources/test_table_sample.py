@@ -68,13 +68,17 @@ def test_a_question_that_lists_its_choices_in_another_order_is_a_fault() -> None
         "**1.** right\n**2.** left\n**3.** both",
         "\uff08A\uff09right\uff08B\uff09left\uff08C\uff09both",
         "A='right' B='left' C='both'",
+        "It is seen in A. right B. left C. both",
+        "A. middle\nB. left\nC. right\nD. both",
+        "(A) right (B) left",
+        "Is it A, B or both?\nA. both\nB. left\nC. right",
     ):
         with pytest.raises(RowError, match=r"lists the choices in another order than their column \(left, right, both"):
             made(cells | {"q": f"Which side?\n{listed}"})
     own = "There were (a) both, (b) right, (c) left. Which side?\nA. left\nB. right\nC. both"
     assert made(cells | {"q": own}).question == own  # its own list stands in order, below another one
-    unlike = made(cells | {"q": "Which side? (A) right (B) left"})
-    assert unlike.question.endswith("Choices:\nA. left\nB. right\nC. both")
+    fewer = made(cells | {"q": "Which side? (A) left (B) right"})
+    assert fewer.question.endswith("Choices:\nA. left\nB. right\nC. both")
 
 
 @pytest.mark.parametrize(
