@@ -1,7 +1,6 @@
 """A judge that decides clear cases by rule and asks another judge the rest."""
 
 import copy
-import re
 import time
 import unicodedata
 from collections.abc import Callable, Sequence
@@ -11,21 +10,13 @@ from dataclasses import dataclass
 from medix.judge import outcome
 from medix.judge.base import Judge
 from medix.judge.clinical.literal import is_literally_same
-from medix.judge.clinical.text import is_same, normalise
 from medix.judge.options import letters_alone, lone_letter, read_options
 from medix.judge.prompt import JudgePrompt
 from medix.types import JudgeQuestion, Verdict
 
 _SAYS_NOTHING = frozenset(".,:;!?_*#'\"")  # other symbols may be findings: "-" is negative, "↑" is raised
-# by its first word: "the pain is worse when lying down?" may be affirmed by repeating it
-_ASKING = re.compile(
-    r"\s*(?:(?:is|are|was|were|do|does|did|can|has|have|had)\s"
-    r"|(?:(?:in|on|at|of|to|for|from|by|with)\s+)?(?:what|which|who|whom|whose|why)\s"
-    r"|(?:where|when|how)\s+(?:is|are|was|were|do|does|did|can|has|have|had|many|much|often|long)\s)",
-    re.IGNORECASE,
-)
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp", "Zs"})  # not what Unicode has assigned since, or private use
 _TIMES_LONGER, _SHORT = 20, 50  # "one hundred" is 100, but no page of text is a word
-_FEWEST_WORDS = 4  # the answer to a shorter question may repeat its words
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,18 +71,14 @@ def rule_blank(question: JudgeQuestion) -> Ruling | None:
 
 
 def rule_echo(question: JudgeQuestion) -> Ruling | None:
-    """NO if the answer repeats the question, with or without its options, and says nothing more.
+    """NO if the answer is the question, with or without its options, and its question mark.
 
-    Decided only if the repeated text has the form of a question: repeating "the left lung is enlarged?" may affirm it,
-    repeating "is the left lung enlarged?" may not.
+    Decided only if it is the same text: without the question mark, or with one option stressed, it may affirm.
     """
     if not _references(question):
         return None
-    stem = _stem(question.question)
-    for text in {question.question, stem}:
-        # compare words only if the lengths are similar: most answers are far shorter than the question
-        is_near = len(text) < 2 * len(question.answer) < 4 * len(text)
-        if is_near and is_same(question.answer.rstrip("?\n "), text.rstrip("?\n ")) and _is_asking(text):
+    for text in (question.question, _stem(question.question)):
+        if "?" in text and question.answer.split() == text.split():
             return Ruling(False, "the answer repeats the question")
     return None
 
@@ -101,7 +88,7 @@ class HybridJudge(Judge):
 
     In this order: an answer that literally equals the reference or an alias is YES; if the question lists options and
     answer and reference each name exactly one, the same option is YES and a different one NO; an answer of punctuation
-    alone, or one that repeats the question, is NO. Unclear cases are asked: two options with the same words, an answer
+    alone, or one that is the question, is NO. Unclear cases are asked: two options with the same words, an answer
     that names several options, a letter with another option's text, a letter that is another option's text, an "A" that
     may be an article.
 
@@ -201,7 +188,7 @@ def _references(question: JudgeQuestion) -> list[str]:
 
 def says_something(text: str) -> bool:
     """Whether a text holds more than white space and punctuation."""
-    return any(char not in _SAYS_NOTHING and unicodedata.category(char)[0] not in "CZ" for char in text)
+    return any(char not in _SAYS_NOTHING and unicodedata.category(char) not in _UNSEEN for char in text)
 
 
 def _has_letter_or_number(text: str) -> bool:
@@ -212,7 +199,3 @@ def _stem(question: str) -> str:
     """The question without its list of options."""
     options = read_options(question)
     return question if options is None else options.stem
-
-
-def _is_asking(text: str) -> bool:
-    return "?" in text and len(normalise(text).words) >= _FEWEST_WORDS and _ASKING.match(text) is not None

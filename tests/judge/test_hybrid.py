@@ -117,22 +117,25 @@ def decide(text: str, reference: str, answer: str, *aliases: str) -> tuple[float
         (OPEN, "no", "解", (ASKED, "")),
         (OPEN, "no", "لا", (ASKED, "")),
         (OPEN, "half", "½", (ASKED, "")),
+        (OPEN, "raised", "\uf0ad", (ASKED, "")),
         # the question once more
         (OPEN, "no", OPEN, (0.0, "echo")),
-        (OPEN, "no", "is the LEFT lung larger than the right one", (0.0, "echo")),
+        (OPEN, "no", f" {OPEN}\n", (0.0, "echo")),
+        (OPEN, "no", "is the LEFT lung larger than the right one", (ASKED, "")),
         (OPTIONS, "B", OPTIONS, (0.0, "echo")),
+        # marked, or without the question mark: it may affirm
+        (OPTIONS, "B", OPTIONS.replace("B. CT scan", "**B. CT scan**"), (ASKED, "")),
+        (OPTIONS, "B", OPTIONS.replace("B. CT", "✅ B. CT"), (ASKED, "")),
         *(
-            (f"{text}?", "yes", f"{text}.", (0.5, ""))
+            (f"{text}?", "yes", f"{text}.", (ASKED, ""))
             for text in (
                 "Shortness of breath when lying flat",
                 "The child, who is febrile, has meningitis",
-                "May-Hegglin anomaly is present in this smear",
-                "Do-not-resuscitate orders apply to this patient",
+                "WHO grade 4 glioma is shown here",
+                "Do not resuscitate orders apply to this patient",
                 "When lying flat, the breath is short",
             )
         ),
-        ("In which lobe is the mass seen?", "left", "In which lobe is the mass seen", (0.0, "echo")),
-        ("Where is the mass of this child?", "left", "where is the mass of this child", (0.0, "echo")),
         (OPTIONS, "B", "Which test is best?", (0.0, "echo")),
         (BULLETS, "B", "Which test is best?", (0.0, "echo")),
         ("Which test is best?\nA\u3001CT scan of the chest\nB\u3001MRI", "B", "Which test is best?", (0.0, "echo")),
