@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import socket
 import sys
 from collections.abc import Generator, Iterator
@@ -13,6 +14,8 @@ from hypothesis import settings
 import tests.support.typecheck  # noqa: F401  # the jaxtyping hook looks it up by its dotted name
 from tests.support import order, requirements
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # by a shell that starts the tests in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")  # a GPU must not change what a test of arithmetic sees

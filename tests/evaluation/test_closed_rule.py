@@ -24,7 +24,9 @@ from medix.evaluation.closed_rule import closed_words
         ("f", ["false"], ["true", "false", "1", "2", "3", "4"], None),  # choice F
         ("n", ["no"], ["yes", "no", "maybe"], ("no", "no")),
         ("y", ["maybe"], ["yes", "no", "maybe"], ("yes", "maybe")),
-        ("m", ["no"], ["yes", "no", "maybe"], ("maybe", "no")),
+        ("m", ["no"], ["yes", "no", "maybe"], None),
+        ("t", ["no"], ["yes", "no", "too early"], None),
+        ("n", ["neither"], ["true", "false", "neither"], None),
         ("**Maybe**", ["no"], ["yes", "no", "maybe"], ("maybe", "no")),
         ("t", ["Cannot tell"], ["True", "False", "Cannot tell"], None),
         ("f", ["Cannot tell"], ["True", "False", "Cannot tell"], ("false", "cannot tell")),
@@ -39,7 +41,8 @@ from medix.evaluation.closed_rule import closed_words
         (".25", ["0.25"], ["25", "0.25"], None),
         (".25", [".25"], [".25", "0.25"], (".25", ".25")),
         ("2*5", ["25"], ["25", "5"], None),
-        ("**25**!", ["25"], ["25", "5"], ("25", "25")),
+        ("**25**!", ["25"], ["25", "5"], None),
+        ("**25**", ["25"], ["25", "5"], None),  # read as a choice by ``option``
     ],
 )
 def test_a_word_or_its_initial(
@@ -57,8 +60,8 @@ def test_a_word_or_its_initial(
     assert closed_words(row, answer) == expected
 
 
-def test_an_initial_is_none_where_the_question_lists_letters() -> None:
+def test_an_initial_is_none_where_the_question_holds_it_as_a_letter() -> None:
     row = {"references": ["no"], "choices": None, "answer_index": None}
-    for listed in ("Is it?\nA. yes\nB. no", "Is it?\n- A. yes\n- B. no"):
+    for listed in ("Is it?\n(N) yes\n(Y) no", "Is it n or N1?", "\u54ea\u4e2a N\u3001\u662f Y\u3001\u5426"):
         assert closed_words({**row, "question": listed}, "n") is None
         assert closed_words({**row, "question": listed}, "no") == ("no", "no")
