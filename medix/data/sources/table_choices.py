@@ -183,23 +183,27 @@ def lists_otherwise(question: str, choices: Sequence[str]) -> bool:
 def _labels_before(question: str, choices: Sequence[str], kind: re.Pattern[str]) -> set[tuple[int, int]]:
     """The places that letters, or numbers, directly before texts of choices stand for, with those of the choices.
 
-    Words directly before several labels are no list, as in "Image 1: CT. Image 2: MRI", but for "option" and the like.
-    Blanks alone are between label and text only at the beginning of a line, where no article is.
+    A word directly before the first label and before others makes no list, as in "Image 1: CT. Image 2: MRI", but for
+    "option" and the like. Blanks alone are between label and text only at the beginning of a line, where no article is.
+    Nothing is seen of choices that differ in capitals alone, and labels far behind the last choice are none ("(v)").
     """
     asked, texts = _plain(question), [_plain(text).rstrip(".,; ") for text in choices]
-    found, end = list[tuple[str, tuple[int, int]]](), 0
+    if len(set(texts)) < len(texts):
+        return set()
+    found, firsts, end = list[tuple[str, tuple[int, int]]](), set[str](), 0
     for label in kind.finditer(asked):
         word = _word_before(asked, end, label)
-        if label.start() < end or not _is_label(asked, word, label):
+        place = int(label[1]) - 1 if label[1].isdigit() else LETTERS.find(label[1].upper())
+        if label.start() < end or place > len(choices) + 2 or not _is_label(asked, word, label):
             continue
+        firsts |= {word} if place == 0 else set()
         starts = range(label.start(2), label.end() + 1)  # marks may be a part of the text: "-5"
         text, start = next(((text, start) for start in starts if (text := _text_at(asked, start, texts))), ("", 0))
         if text:
-            name, end = label[1], start + len(text)
-            place = int(name) - 1 if name.isdigit() else LETTERS.find(name.upper())
+            end = start + len(text)
             found.append((word, (place, texts.index(text))))
     words = Counter(word for word, _ in found)
-    return {pair for word, pair in found if words[word] == 1 or not word or word in _SPOKEN}
+    return {pair for word, pair in found if words[word] == 1 or word not in firsts or not word or word in _SPOKEN}
 
 
 def _word_before(asked: str, end: int, label: re.Match[str]) -> str:
@@ -212,7 +216,8 @@ def _word_before(asked: str, end: int, label: re.Match[str]) -> str:
 def _is_label(asked: str, word: str, label: re.Match[str]) -> bool:
     begin = asked.rfind("\n", 0, label.start()) + 1
     is_first = word in _SPOKEN or _ONLY_MARKS.fullmatch(asked, begin, label.start()) is not None
-    return bool(label[2].strip() or (is_first and label[2]))
+    marks = label[2].strip()
+    return (marks != "," or not label[1].isdigit()) if marks else bool(is_first and label[2])
 
 
 def _text_at(asked: str, start: int, texts: Sequence[str]) -> str:

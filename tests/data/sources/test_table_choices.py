@@ -130,6 +130,16 @@ def test_another_order_of_the_choices_is_seen_however_they_are_listed(form: str)
     assert not lists_otherwise(form.format("Which?", "left lung", "kidney", "heart"), choices)
 
 
+def test_what_only_looks_like_another_order_is_none() -> None:
+    assert not lists_otherwise("Which genotype?\nA. AA\nB. Aa\nC. aa", ["AA", "Aa", "aa"])
+    assert not lists_otherwise("The data: 2, 4, 4, 5, 6, 8, 9. Median?", ["4", "5", "6", "8"])
+    five = ["fever", "cough", "rash", "ache", "chills"]
+    assert not lists_otherwise("Is (i) fever, (ii) cough, (iii) rash, (iv) ache or (v) chills first?", five)
+    assert not lists_otherwise("Drug A: left. Drug B: right. Which?", ["right", "left"])
+    lobes = "Which lobe is enlarged? A. middle lobe B. left lobe C. caudate lobe D. right lobe"
+    assert lists_otherwise(lobes, ["left lobe", "right lobe"])
+
+
 def test_two_choices_within_a_line_are_listed_too() -> None:
     assert lists_otherwise("Which side? (A) right (B) left", ["left", "right"])
     assert not lists_otherwise("Which side? (A) left (B) right", ["left", "right"])
