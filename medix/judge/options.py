@@ -127,8 +127,8 @@ def read_options(question: str) -> Options | None:
     """The options listed in a question, each in a line that begins with its letter; None if there is no clear list.
 
     Lists within a line are not read: letters may stand before their texts or behind them. Not clear are letters that do
-    not run from A without a gap, a line without one among or right behind the others (the rest of an option, perhaps),
-    an option without text, and two options with the same words.
+    not run from A without a gap, a line without one among or behind the others (the rest of an option, perhaps, or the
+    question that the list belongs to), an option without text, and two options with the same words.
     """
     labels = list(_AT_START.finditer(question))
     letters = normalize("NFKC", "".join(label[1] for label in labels))
@@ -137,8 +137,8 @@ def read_options(question: str) -> Options | None:
         return None
     starts = [label.start() for label in labels]
     lines = [question[start:end].strip() for start, end in pairwise(starts)]
-    behind = question[starts[-1] :].partition("\n")[2]
-    if any("\n" in line for line in lines) or behind.partition("\n")[0].strip():
+    lines.append(question[starts[-1] :].strip())
+    if any("\n" in line for line in lines):
         return None
     texts = [question[label.end() :].partition("\n")[0].strip() for label in labels]
     if not all(texts) or len({normalise(text).words for text in texts}) < len(texts):

@@ -18,7 +18,7 @@ XYZ = {"A": "x-ray", "B": "MRI scan", "C": "biopsy"}
         "Which?\nA. x-ray\nB. MRI scan\nC. biopsy",
         "Which?\nA) x-ray\nB) MRI scan\nC) biopsy\n",
         "Which?\n(A) x-ray\n(B) MRI scan\n(C) biopsy",
-        "Which?\n  A: x-ray\n  B: MRI scan\n  C: biopsy\n\nAnswer with the letter of the option.",
+        "Which?\n  A: x-ray\n  B: MRI scan\n  C: biopsy\n\n",
         "Which?\nA.x-ray\nB.MRI scan\nC.biopsy",
         "Which?\na. x-ray\nb. MRI scan\nc. biopsy",
         "Which?\n\uff08A\uff09x-ray\n\uff08B\uff09MRI scan\n\uff08C\uff09biopsy",
@@ -75,6 +75,9 @@ def test_options_in_quotes_are_named_by_their_letters() -> None:
         "Which?\nsodium (A)\npotassium (B)\nchloride (C)",
         "Which?\nA. rest\nB. drainage\nC. antibiotics\n   and drainage",  # in two lines
         "Which?\nA. rest\nB. antibiotics\n   and drainage\nC. drainage",
+        "Panels:\nA. CT\nB. MRI\n\nWhich is without radiation? (A) MRI (B) CT",
+        "Panels:\nA. CT\nB. MRI\n\nWhich modality is panel B?",
+        "Which?\nA. x-ray\nB. MRI scan\n\nAnswer with the letter of the option.",
         "Is there a fracture?",
         "What is seen? A. fracture",  # one is no list
         "Which?\nB. x\nC. y",  # not from A on
@@ -199,7 +202,7 @@ def test_marks_that_are_a_part_of_an_option_stay() -> None:
         ["*5", "*6", "7"],
         ["H<sub>2</sub>", "O<sub>2</sub>", "C"],
     ):
-        assert list(options_of("?\nA. {}\nB. {}\nC. {}\n\n* note".format(*texts)).texts.values()) == texts
+        assert list(options_of("?\nA. {}\nB. {}\nC. {}\n\n".format(*texts)).texts.values()) == texts
     stressed = options_of("?\n**A.** of **two**\n**B.** of **three**\n(C).5 mg")
     assert list(stressed.texts.values()) == ["of **two**", "of **three**", ".5 mg"]
 
