@@ -52,7 +52,7 @@ def told_by_all() -> Iterator[None]:
         if world_size() == 1 or is_told(error):
             raise
         if not _is_broken_connection(error):
-            _leave(f"rank {rank()} stopped, and all others with it: {type(error).__name__}: {error}")
+            _leave(f"rank {rank()} stopped, and all others with it: {type(error).__name__}: {_text_of(error)}")
             raise
         cause = _cause()
         if cause.startswith(_STOPPED):
@@ -60,6 +60,15 @@ def told_by_all() -> Iterator[None]:
             text = f"{stop_signal.stopped_by(number)}, which rank {other} received"
             raise Stopped(number, text if rank() == 0 else "") from error
         raise OtherRankError(cause or _silence(error)) from error
+
+
+def _text_of(error: Exception) -> str:
+    """What an error says, as text that the store can hold: names of files may have surrogates."""
+    try:
+        text = str(error)
+    except Exception as other:  # noqa: BLE001  # of its own class, whatever it does
+        text = f"(its text cannot be read: {type(other).__name__})"
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _silence(error: Exception) -> str:
@@ -81,8 +90,7 @@ def _is_late(error: Exception) -> bool:
 
 
 def _is_broken_connection(error: Exception) -> bool:
-    text = str(error).lower()
-    return isinstance(error, RuntimeError) and any(sign in text for sign in _BROKEN)
+    return isinstance(error, RuntimeError) and any(sign in _text_of(error).lower() for sign in _BROKEN)
 
 
 def _leave(text: str) -> None:

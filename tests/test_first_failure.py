@@ -48,6 +48,22 @@ def test_the_first_error_is_the_cause_and_the_second_rank_keeps_its_own(ended: l
         raise CLOSED
 
 
+class MuteError(RuntimeError):
+    def __str__(self) -> str:
+        raise KeyError("no text")
+
+
+@pytest.mark.usefixtures("ended")
+@pytest.mark.parametrize(
+    ("error", "told"), [(ValueError("bad \udc80 file"), r"bad \\udc80 file"), (MuteError(), r"cannot be read: KeyError")]
+)
+def test_an_error_without_readable_text_reaches_the_others(error: Exception, told: str) -> None:
+    with pytest.raises(type(error)), told_by_all():
+        raise error
+    with pytest.raises(OtherRankError, match=told), told_by_all():
+        raise CLOSED
+
+
 ADVISED = RuntimeError(
     "[../gloo/transport/tcp/pair.cc:538] Read error [127.0.0.1]:20870: Connection reset by peer. This is typically "
     "caused by a remote worker hanging or bugs in the application. Check the logs of the remote worker before "
