@@ -55,7 +55,8 @@ class MuteError(RuntimeError):
 
 @pytest.mark.usefixtures("ended")
 @pytest.mark.parametrize(
-    ("error", "told"), [(ValueError("bad \udc80 file"), r"bad \\udc80 file"), (MuteError(), r"cannot be read: KeyError")]
+    ("error", "told"),
+    [(ValueError("bad \udc80 file"), r"bad \\udc80 file"), (MuteError(), r"cannot be read: KeyError")],
 )
 def test_an_error_without_readable_text_reaches_the_others(error: Exception, told: str) -> None:
     with pytest.raises(type(error)), told_by_all():
