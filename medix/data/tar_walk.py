@@ -25,7 +25,7 @@ def tar_faults(path: Path) -> Iterator[str]:
         OSError: the file cannot be read.
     """
     if path.exists() and not path.is_file():
-        return  # a pipe, whose opening would wait for a writer; its size says that it is no shard
+        return  # a pipe, whose opening would wait for a writer: whoever opens a shard refuses it
     size = path.stat().st_size
     with path.open("rb") as file:
         position, last = 0, ""

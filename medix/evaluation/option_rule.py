@@ -8,14 +8,13 @@ or takes it back: such replies are left to the judge.
 import re
 from collections.abc import Mapping, Sequence
 
-from medix.judge.options import Options, is_letter_and_text
+from medix.judge.options import STRESSED, Options, is_letter_and_text
 
 VERSION = "option-24"
 """Of the rule; part of what a verdict by it depends on."""
 
 _FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}  # no more: NFKC makes "10²" "102"
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-_STRESSED = re.compile(r"(?<![\w*_`$])([*_`$]{1,3})(?=\S)([^\n*_`$]+?)\1(?![\w*_`$])")  # not "2*5", "T2*"
 _MARKUP = re.compile(
     r"^#{1,6} |</?(?:b|i|em|strong)>|\\(?:boxed|text(?:bf|it|rm)?|math(?:bf|rm))\{|\\[][()]|\}", re.MULTILINE
 )
@@ -68,7 +67,7 @@ def option_of(answer: str, choices: Sequence[str], *, is_cut: bool = False) -> i
 
 def _plain(text: str) -> str:
     """A text without stress, and with letters of full width as others type them."""
-    return _STRESSED.sub(r"\2", _MARKUP.sub("", text.translate(_FULL_WIDTH))).strip()
+    return STRESSED.sub(r"\2", _MARKUP.sub("", text.translate(_FULL_WIDTH))).strip()
 
 
 def _said(answer: str) -> tuple[str, str]:

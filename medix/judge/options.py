@@ -20,7 +20,8 @@ _LABEL_AND_TEXT = re.compile(
     rf"{_LEAD}(?:\(([A-Z])\)\s*|([A-Z])\s*(?!\.\d)[.):]\s*|([A-Z])\s+[-–]\s+)(\S.*)", re.IGNORECASE | re.DOTALL
 )  # "A .5 mg" may be half a milligram
 _LONE = re.compile(rf"{_LEAD}[\s'\"“”‘’(\[]*([A-Z])[\s'\"“”‘’)\].,;:!]*", re.IGNORECASE)
-_STRESSED = re.compile(r"(?<![\w*_`$])([*_`$]{1,3})(?=\S)([^\n*_`$]+?)\1(?![\w*_`$])")  # not "2*5", "T2*"
+STRESSED = re.compile(r"(?<![\w*_`$])([*_`$]{1,3})(?=\S)([^\n*_`$]+?)\1(?![\w*_`$])")  # not "2*5", "T2*"
+"""A text between marks of Markdown or mathematics, its second group."""
 _NO_WORD_BEFORE, _NO_WORD_AFTER = "(?<![A-Za-z0-9])", "(?![A-Za-z0-9])"  # also beside Chinese, as in "A型"
 _LONGEST = 2000  # longer answers are taken to name no single option
 _FEWEST, _MOST = 2, 26
@@ -90,7 +91,7 @@ def _of_any_case(text: str) -> str:
 
 def without_emphasis(text: str) -> str:
     """The text with single spaces, without the marks of Markdown around what it stresses."""
-    return " ".join(_STRESSED.sub(r"\2", text).split())
+    return " ".join(STRESSED.sub(r"\2", text).split())
 
 
 def lone_letter(text: str) -> str:
