@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from medix.judge.options import STRESSED, Options, is_letter_and_text
 
-VERSION = "option-24"
+VERSION = "option-25"
 """Of the rule; part of what a verdict by it depends on."""
 
 _FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}  # no more: NFKC makes "10²" "102"
@@ -45,7 +45,7 @@ def option_of(answer: str, choices: Sequence[str], *, is_cut: bool = False) -> i
 
     The reply is the letter of a choice, its text as it is written, or both, after which nothing follows; "The answer
     is" or the like may stand before it, and before that a paragraph that speaks of no choice. The letter of a choice
-    whose text another one has too names neither.
+    whose text another one has too names neither, nor does a reply that is also the text of another choice.
 
     Args:
         answer: the text after any reasoning.
@@ -60,7 +60,10 @@ def option_of(answer: str, choices: Sequence[str], *, is_cut: bool = False) -> i
         return None
     before, said = _said(answer)
     letter = None if "\n" in said else Options(texts).letter_of(said)
-    if letter is None or [*map(_joined, texts.values())].count(_joined(texts[letter])) > 1:
+    if letter is None:
+        return None
+    others = {_joined(text) for other, text in texts.items() if other != letter}
+    if others & {_joined(texts[letter]), _joined(answer)}:
         return None
     return None if _speaks_of_choices(before, texts) else _LETTERS.index(letter)
 

@@ -107,14 +107,14 @@ class HybridJudge(Judge):
         ("blank", rule_blank),
         ("echo", rule_echo),
     )
-    kind: str = "hybrid/9"
+    kind: str = "hybrid/10"
 
     def __init__(self, judge: Judge) -> None:
         self.judge = judge
 
     @property
     def identity(self) -> str:
-        """``hybrid/9 over <the other judge>``."""
+        """``hybrid/10 over <the other judge>``."""
         return f"{self.kind} over {self.judge.identity}"
 
     def grade(self, questions: Sequence[JudgeQuestion]) -> list[Verdict]:

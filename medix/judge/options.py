@@ -71,12 +71,11 @@ class Options:
         return {letter for letter, option in self.texts.items() if _is_option(text, option)}
 
     def _is_in_other(self, letter: str) -> bool:
-        """Whether a letter may stand for "vitamin D", the text of another option; a small one also for "vitamin d"."""
-        word = rf"{_NO_WORD_BEFORE}{letter.upper()}{_NO_WORD_AFTER}"
-        if letter.islower():
-            article = r"(?!\s+\w)" if letter == "a" else ""
-            word += rf"|{_NO_WORD_BEFORE}{letter}{_NO_WORD_AFTER}{article}"
-        return any(re.search(word, option) for other, option in self.texts.items() if other != letter.upper())
+        """Whether a letter may stand for "vitamin D" or "statement d", the text of another option; no article is."""
+        letter = letter.upper()
+        small = r"a(?!\s+\w)" if letter == "A" else letter.lower()
+        word = rf"{_NO_WORD_BEFORE}(?:{letter}|{small}){_NO_WORD_AFTER}"
+        return any(re.search(word, option) for other, option in self.texts.items() if other != letter)
 
 
 def _is_option(text: str, option: str) -> bool:
@@ -128,13 +127,16 @@ def read_options(question: str) -> Options | None:
     """The options listed in a question, each in a line that begins with its letter; None if there is no clear list.
 
     Lists within a line are not read: letters may stand before their texts or behind them. Not clear are letters that do
-    not run from A without a gap, a line without one among or behind the others (the rest of an option, perhaps, or the
-    question that the list belongs to), an option without text, and two options with the same words.
+    not run from A without a gap, a letter but the first that stands elsewhere too (in another list, perhaps, of
+    whatever form), a line without one among or behind the others (the rest of an option, perhaps, or the question that
+    the list belongs to), an option without text, and two options with the same words.
     """
     labels = list(_AT_START.finditer(question))
     letters = normalize("NFKC", "".join(label[1] for label in labels))
     capitals = "".join(chr(ord("A") + index) for index in range(min(len(letters), _MOST)))
     if len(letters) < _FEWEST or letters not in (capitals, capitals.lower()):
+        return None
+    if any(letters_alone(letter, question) > 1 for letter in letters[1:]):
         return None
     starts = [label.start() for label in labels]
     lines = [question[start:end].strip() for start, end in pairwise(starts)]

@@ -204,7 +204,7 @@ def test_what_is_compared_is_the_judge_that_was_asked_whichever_member_spoke() -
     wrong, right = ["heart", "liver", "spleen"], ["lung", "lung", "spleen"]
     first, second = (_judged(HybridJudge(ExactJudge()), answers) for answers in (wrong, right))
     found = compare(first, second)
-    assert found.judges == ("hybrid/9 over exact/4", "hybrid/9 over exact/4")
+    assert found.judges == ("hybrid/10 over exact/4", "hybrid/10 over exact/4")
     assert not found.differing
     assert compare(_judged(ExactJudge(), wrong), first).differing.keys() == {"accuracy", "reward"}
     strict, loose = (_judged(Contains(is_strict), wrong) for is_strict in (True, False))

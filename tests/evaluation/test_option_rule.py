@@ -258,3 +258,14 @@ def test_a_text_around_a_choice_names_none(texts: list[str], before: str, after:
 @pytest.mark.parametrize("filler", [" ", "\n", ". ", "\n\t", "*", "Answer: ", "the best ", "(", "A. ", "answer is "])
 def test_the_time_of_a_long_reply_grows_with_its_length(filler: str) -> None:
     assert option_of(f"x{filler * (200_000 // len(filler))}x", ORGANS) is None
+
+
+def test_a_reply_that_is_also_the_text_of_another_choice_is_not_clear() -> None:
+    assert option_of("A is correct.", ["r is correct", "a is correct", "both", "none"]) is None
+    assert option_of("B is correct.", ["r is correct", "a is correct", "both", "none"]) == 1
+    assert [option_of(text, ["a", "c", "bc", "ad"]) for text in ("C", "C is correct.", "c", "D")] == [
+        None,
+        None,
+        None,
+        3,
+    ]

@@ -253,11 +253,11 @@ def test_totals_by_two_judges_are_said_to_be_mixed(tmp_path: Path) -> None:
 
 def test_a_judge_that_asks_another_one_is_one_judge_and_a_resume_with_another_is_found(tmp_path: Path) -> None:
     hybrid = records(suite(HybridJudge(ExactJudge())), groups(2), step=1)
-    assert {line.verdict.judge for line in hybrid if line.verdict} == {"exact/4", "hybrid/9 over exact/4"}
+    assert {line.verdict.judge for line in hybrid if line.verdict} == {"exact/4", "hybrid/10 over exact/4"}
     assert not _rescored(tmp_path, hybrid, suite()).notes
     resumed = [*hybrid, *records(suite(ExactJudge()), groups(2), step=2)]
     (note,) = _rescored(tmp_path / "b", resumed, suite()).notes
-    assert "verdicts of judge are by exact/4 and by hybrid/9 over exact/4, because the run was continued" in note
+    assert "verdicts of judge are by exact/4 and by hybrid/10 over exact/4, because the run was continued" in note
 
 
 def test_a_cut_last_line_and_a_smaller_group_are_said(tmp_path: Path) -> None:

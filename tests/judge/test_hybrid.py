@@ -169,7 +169,7 @@ def test_a_verdict_by_rule_says_so() -> None:
     right, wrong = HybridJudge(ExactJudge()).grade(
         [JudgeQuestion(OPTIONS, "B", "CT scan"), JudgeQuestion(OPTIONS, "B", "D")]
     )
-    assert (right.judge, right.reply, right.credit) == ("hybrid/9 over exact/4", "YES", 1.0)
+    assert (right.judge, right.reply, right.credit) == ("hybrid/10 over exact/4", "YES", 1.0)
     assert right.explanation == "by rule (option): option B was given, option B is the reference"
     assert (wrong.reply, wrong.credit) == ("NO", 0.0)
     assert wrong.latency >= 0
@@ -199,7 +199,7 @@ def test_submit_does_not_wait() -> None:
 def test_asked_for_yes_or_no_all_rules_stay_and_asked_for_grades_the_exact_match_alone() -> None:
     judge = HybridJudge(Counting(0.4))
     same, graded = judge.asking(YesNoPrompt()), judge.asking(Grades())
-    assert same.identity == f"hybrid/9 over counting/{YesNoPrompt.version}"
+    assert same.identity == f"hybrid/10 over counting/{YesNoPrompt.version}"
     assert graded.identity == "exact-first/4 over counting/grades"
     wrong, right, blank = JudgeQuestion(OPTIONS, "B", "D"), question("r"), question(".")
     assert [verdict.credit for verdict in same.grade([wrong, right, blank])] == [0.0, 1.0, 0.0]

@@ -98,6 +98,23 @@ def test_options_in_quotes_are_named_by_their_letters() -> None:
         "Which? {'A': 'x', 'B': 'y', 'C': 'z'}",
         "Which?\nOption A: x\nOption B: y\nOption C: z",
         "Which?\n1. A. x\n2. B. y\n3. C. z",
+        "Blood group?\nA. B\nB. A\nC. AB\nD. O",  # a letter but the first stands elsewhere too
+        "Which?\nA. fever\nB. cough\nC. A and B\nD. none of the above",
+        *(
+            f"Which is without radiation? {other}\n\nPanels:\nA. CT\nB. MRI"
+            for other in (
+                "(A) MRI (B) CT",
+                "A: MRI, B: CT",
+                "[A] MRI [B] CT",
+                "MRI (a), CT (b)",
+                "A MRI\nB CT",
+                "(1) B (2) A",
+            )
+        ),
+        *(
+            f"Panels:\nA. CT\nB. MRI{end}Which is without radiation? (A) MRI (B) CT"
+            for end in (" ", "<br>", "\r", "\x0b", "\x0c", "\x85", "\u2028", "\u2029")
+        ),
         "",
     ],
 )
@@ -160,11 +177,11 @@ def test_a_text_names_one_option_or_none(text: str, letter: str | None) -> None:
 
 
 def test_a_letter_that_is_the_text_of_another_option_is_unclear() -> None:
-    crossed = options_of("Blood group?\nA. B\nB. A\nC. AB\nD. O")
+    crossed = Options({"A": "B", "B": "A", "C": "AB", "D": "O"})
     assert [crossed.letter_of(text) for text in ("A", "B", "C", "AB", "O", "A. B", "B. A")] == [
         None, None, "C", "C", "D", "A", "B",
     ]  # fmt: skip
-    straight = options_of("Blood group?\nA. A\nB. B\nC. AB\nD. O")
+    straight = Options({"A": "A", "B": "B", "C": "AB", "D": "O"})
     assert [straight.letter_of(text) for text in ("A", "B", "AB", "O")] == ["A", "B", "C", "D"]
 
 
@@ -176,7 +193,7 @@ def test_an_option_that_opens_with_an_article_is_named_by_its_text() -> None:
 
 
 def test_an_option_may_name_others() -> None:
-    options = options_of("Which?\nA. fever\nB. cough\nC. A and B\nD. none of the above")
+    options = Options({"A": "fever", "B": "cough", "C": "A and B", "D": "none of the above"})
     assert options.letter_of("A and B") == "C"
     assert options.letter_of("None of the above") == "D"
 
@@ -188,7 +205,7 @@ def test_only_an_a_before_a_word_is_bare() -> None:
 
 
 WORDS = st.lists(
-    st.sampled_from(["lung", "heart", "left kidney", "5 mm", "no fracture", "MRI", "AB", "C", "a cyst", "liver"]),
+    st.sampled_from(["lung", "heart", "left kidney", "5 mm", "no fracture", "MRI", "AB", "H", "a cyst", "liver"]),
     min_size=3,
     max_size=6,
     unique=True,
@@ -200,7 +217,7 @@ def test_marks_that_are_a_part_of_an_option_stay() -> None:
         ["Rh -", "Rh +", "Rh"],
         ["x*", "y*", "z"],
         ["*5", "*6", "7"],
-        ["H<sub>2</sub>", "O<sub>2</sub>", "C"],
+        ["H<sub>2</sub>", "O<sub>2</sub>", "N"],
     ):
         assert list(options_of("?\nA. {}\nB. {}\nC. {}\n\n".format(*texts)).texts.values()) == texts
     stressed = options_of("?\n**A.** of **two**\n**B.** of **three**\n(C).5 mg")
@@ -296,6 +313,7 @@ def test_a_small_letter_that_is_a_word_of_another_option_is_unclear(text: str) -
     for other in ("c", "vitamin c", "vitamin C", "c deficiency"):
         assert Options({"A": "x", "B": other, "C": "y"}).letter_of(text) is None
         assert Options({"A": "x", "B": "y", "C": other}).letter_of(text) == "C"
+        assert Options({"A": "x", "B": other, "C": "y"}).letter_of(text.upper()) is None
 
 
 def test_the_article_of_another_option_is_no_letter() -> None:

@@ -333,7 +333,7 @@ def test_a_verdict_is_of_the_judge_that_was_asked_and_of_the_one_that_gave_it() 
     assert names_of(asked) == {judge.identity, "exact/4"}
     own = own_arguments(Contains())
     (verdict,) = on_record(HybridJudge(Contains()), [Verdict(1.0, "contains")])
-    assert names_of(verdict) == {f"hybrid/9 over contains ({own})", f"contains ({own})"}
+    assert names_of(verdict) == {f"hybrid/10 over contains ({own})", f"contains ({own})"}
     (again,) = on_record(ExactJudge(), [asked])
     assert (again.judge, again.asked) == ("exact/4", "")
 
