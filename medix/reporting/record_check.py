@@ -1,6 +1,6 @@
 """Checks the content of a completion record that was read from a file."""
 
-import math
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -18,14 +18,32 @@ def check_values(data: Any) -> None:
     Raises:
         RecordValueError: names the key, the value and what is expected.
     """
-    for key, value, (expected, holds) in _entries(data, _FIELDS, ""):
+    _refuse(_entries(data, _FIELDS, ""))
+
+
+def check_fields(data: Any, rules: "Mapping[str, Rule]", prefix: str = "") -> None:
+    """The same for an object of another file, without what is inside its values.
+
+    Args:
+        data: the object, as JSON gives it.
+        rules: of each key that is checked; keys that are missing are not.
+        prefix: stands before each key in the message.
+
+    Raises:
+        RecordValueError: it is no object, or one of its values is wrong; as ``check_values``.
+    """
+    _refuse(_own(data, rules, prefix))
+
+
+def _refuse(entries: "Iterator[tuple[str, Any, Rule]]") -> None:
+    for key, value, (expected, holds) in entries:
         if not holds(value):
             raise RecordValueError(f"{key}: {value!r:.60} is not {expected}")
 
 
 def _is_number(value: Any) -> bool:
-    """Whether a value is a finite number; a bool is none."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    """Whether a value is a finite number, of which a float can hold the size; a bool is none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def _is_share(value: Any) -> bool:
@@ -37,58 +55,55 @@ def _or_none(holds: Callable[[Any], bool]) -> Callable[[Any], bool]:
 
 
 Rule = tuple[str, Callable[[Any], bool]]
-_TEXT: Rule = ("a text", lambda value: isinstance(value, str))
-_TEXT_OR_NULL: Rule = ("a text or null", _or_none(_TEXT[1]))
+TEXT: Rule = ("a text", lambda value: isinstance(value, str))
+_TEXT_OR_NULL: Rule = ("a text or null", _or_none(TEXT[1]))
 _TEXTS: Rule = (
     "a list of texts",
     lambda value: isinstance(value, list) and all(isinstance(one, str) for one in value),
 )
-_COUNT: Rule = ("a whole number of 0 or more", lambda value: type(value) is int and value >= 0)
+COUNT: Rule = ("a whole number of 0 or more", lambda value: type(value) is int and 0 <= value <= sys.float_info.max)
 _WHOLE: Rule = ("a whole number", lambda value: type(value) is int)
 _FLAG: Rule = ("true or false", lambda value: isinstance(value, bool))
-_NUMBER: Rule = ("a finite number", _is_number)
-_NUMBER_OR_NULL: Rule = ("a finite number or null", _or_none(_is_number))
+NUMBER: Rule = ("a finite number", _is_number)
+NUMBER_OR_NULL: Rule = ("a finite number or null", _or_none(_is_number))
 _SHARE_OR_NULL: Rule = ("a number from 0 to 1 or null", _or_none(_is_share))
 _FINISH: Rule = ("'stop' or 'length'", lambda value: value in ("stop", "length"))
 _STATUS: Rule = ("scored, unscored or not_applicable", lambda value: value in ("scored", "unscored", "not_applicable"))
 
-_MAPPING: Rule = ("a mapping", lambda value: isinstance(value, Mapping))
+MAPPING: Rule = ("a mapping", lambda value: isinstance(value, Mapping))
 _MAPPING_OF_TEXTS: Rule = (
     "a mapping of texts",
     lambda value: isinstance(value, Mapping) and all(isinstance(one, str) for one in value.values()),
 )
-_LIST: Rule = ("a list", lambda value: isinstance(value, list))
+LIST: Rule = ("a list", lambda value: isinstance(value, list))
 
 _FIELDS: Mapping[str, Rule] = {
-    "step": _COUNT, "split": _TEXT, "dataset": _TEXT, "id": _TEXT, "index": _COUNT, "case": _TEXT, "source": _TEXT,
-    "modality": _TEXT_OR_NULL, "question": _TEXT, "reference": _TEXT, "completion": _TEXT, "answer": _TEXT_OR_NULL,
+    "step": COUNT, "split": TEXT, "dataset": TEXT, "id": TEXT, "index": COUNT, "case": TEXT, "source": TEXT,
+    "modality": _TEXT_OR_NULL, "question": TEXT, "reference": TEXT, "completion": TEXT, "answer": _TEXT_OR_NULL,
     "reasoning": _TEXT_OR_NULL, "named_modality": _TEXT_OR_NULL, "faults": _TEXTS, "finish_reason": _FINISH,
-    "tokens": _COUNT, "policy_version": _WHOLE, "total": _NUMBER_OR_NULL, "advantage": _NUMBER_OR_NULL,
-    "mean_logprob": _NUMBER_OR_NULL, "images": _TEXTS, "image_ids": _TEXTS, "aliases": _TEXTS,
-    "normalised": _NUMBER_OR_NULL, "position": _WHOLE, "rewards": _TEXT, "own_judges": _TEXT,
+    "tokens": COUNT, "policy_version": _WHOLE, "total": NUMBER_OR_NULL, "advantage": NUMBER_OR_NULL,
+    "mean_logprob": NUMBER_OR_NULL, "images": _TEXTS, "image_ids": _TEXTS, "aliases": _TEXTS,
+    "normalised": NUMBER_OR_NULL, "position": _WHOLE, "rewards": TEXT, "own_judges": TEXT,
     "exchanged": _FLAG, "subgroup": _MAPPING_OF_TEXTS,
-    "components": _MAPPING,
+    "components": MAPPING,
 }  # fmt: skip
 
 _VERDICT: Mapping[str, Rule] = {
-    "credit": _SHARE_OR_NULL, "judge": _TEXT, "reason": _TEXT, "reply": _TEXT_OR_NULL, "explanation": _TEXT,
-    "latency": _NUMBER, "confidence": _SHARE_OR_NULL, "is_cached": _FLAG, "votes": _LIST, "asked": _TEXT,
+    "credit": _SHARE_OR_NULL, "judge": TEXT, "reason": TEXT, "reply": _TEXT_OR_NULL, "explanation": TEXT,
+    "latency": NUMBER, "confidence": _SHARE_OR_NULL, "is_cached": _FLAG, "votes": LIST, "asked": TEXT,
     "has_answer": _FLAG,
 }  # fmt: skip
 
 _COMPONENT: Mapping[str, Rule] = {
-    "value": _NUMBER_OR_NULL, "status": _STATUS, "reason": _TEXT, "is_judged": _FLAG, "left_out": _FLAG,
+    "value": NUMBER_OR_NULL, "status": _STATUS, "reason": TEXT, "is_judged": _FLAG, "left_out": _FLAG,
 }  # fmt: skip
 
 
 def _entries(data: Any, rules: Mapping[str, Rule], prefix: str) -> Iterator[tuple[str, Any, Rule]]:
     """The keys of a mapping that are present, and those of the verdicts and components in it."""
+    yield from _own(data, rules, prefix)
     if not isinstance(data, Mapping):
-        yield prefix.removesuffix("."), data, _MAPPING
         return
-    for name, rule in rules.items():
-        if name in data:
-            yield f"{prefix}{name}", data[name], rule
     if data.get("verdict") is not None:
         yield from _entries(data["verdict"], _VERDICT, f"{prefix}verdict.")
     for number, vote in enumerate(data.get("votes") or ()):
@@ -96,5 +111,15 @@ def _entries(data: Any, rules: Mapping[str, Rule], prefix: str) -> Iterator[tupl
     for name, part in (data.get("components") or {}).items():
         scored = isinstance(part, Mapping) and part.get("status") == "scored"
         yield from _entries(
-            part, {**_COMPONENT, **({"value": _NUMBER} if scored else {})}, f"{prefix}components.{name}."
+            part, {**_COMPONENT, **({"value": NUMBER} if scored else {})}, f"{prefix}components.{name}."
         )
+
+
+def _own(data: Any, rules: Mapping[str, Rule], prefix: str) -> Iterator[tuple[str, Any, Rule]]:
+    """The keys of a mapping that are present."""
+    if not isinstance(data, Mapping):
+        yield prefix.removesuffix("."), data, MAPPING
+        return
+    for name, rule in rules.items():
+        if name in data:
+            yield f"{prefix}{name}", data[name], rule

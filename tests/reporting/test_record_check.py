@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from medix.reporting.record import CompletionRecord, read_records
+from medix.reporting.record_check import COUNT, TEXT, RecordValueError, check_fields
 from tests.support.recorded import two_sets
 
 
@@ -34,6 +35,7 @@ def damaged(record: CompletionRecord, key: str, value: Any) -> str:
         ("verdict.asked", 1),
         ("verdict.credit", float("nan")), ("verdict.confidence", 2), ("verdict.judge", None), ("verdict.latency", "1"),
         ("total", float("inf")), ("total", True), ("total", "0.5"), ("advantage", "x"), ("normalised", False),
+        ("tokens", 10**400), ("total", 10**400),
         ("tokens", -1), ("tokens", 2.5), ("index", True), ("step", -1), ("id", 5), ("question", None),
         ("answer", 3), ("faults", [1]), ("finish_reason", "gone"), ("image_ids", [2]), ("exchanged", 1),
         ("components.judge.value", "1"), ("components.judge.value", None), ("components.judge.status", "right"),
@@ -60,3 +62,12 @@ def test_older_records_without_rewards_can_be_read(record: CompletionRecord) -> 
     assert CompletionRecord.from_json(json.dumps(data)) == replace(
         record, rewards="", own_judges="", exchanged=False, subgroup={}
     )
+
+
+def test_the_keys_of_another_object_are_checked_by_the_same_rules() -> None:
+    rules = {"step": COUNT, "name": TEXT}
+    check_fields({"step": 2, "other": None}, rules)
+    with pytest.raises(RecordValueError, match=r"^a\.0\.name: 3 is not a text$"):
+        check_fields({"step": 2, "name": 3}, rules, "a.0.")
+    with pytest.raises(RecordValueError, match=r"^a\.0: \[\] is not a mapping$"):
+        check_fields([], rules, "a.0.")
