@@ -44,7 +44,7 @@ def print_plan(
         box=SIMPLE_HEAD,
         pad_edge=False,
     )
-    table.add_column("What", no_wrap=True)
+    table.add_column("What", overflow="fold")
     table.add_column("Value", overflow="fold")
     precision = long_form(trainer.precision)
     rows = {

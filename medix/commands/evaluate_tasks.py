@@ -28,10 +28,8 @@ def tasks(arguments: argparse.Namespace) -> int:
     from medix.plain_console import PlainConsole
 
     table = Table(box=None, pad_edge=False)
-    table.add_column("Task", no_wrap=True)
-    table.add_column("Rows", justify="right", no_wrap=True)
-    table.add_column("Scored", no_wrap=True)
-    table.add_column("Read from", overflow="fold")
+    for column in ("Task", "Rows", "Scored", "Read from"):
+        table.add_column(column, justify="right" if column == "Rows" else "left", overflow="fold")
     listed, missing, unread, here = {}, list[str](), list[str](), 0
     for name, task in read_tasks(arguments.tasks or list(shipped())).items():
         found = availability(name, task, arguments.data)

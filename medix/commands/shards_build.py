@@ -148,9 +148,8 @@ def _plan(arguments: argparse.Namespace, kind: str, path: str) -> BuildPlan:
 
 def _left_out_table(left_out: LeftOut) -> Table:
     table = Table(title="rows left out", title_justify="left")
-    table.add_column("kind")
-    table.add_column("because")
-    table.add_column("rows", justify="right")
+    for column in ("kind", "because", "rows"):
+        table.add_column(column, justify="right" if column == "rows" else "left", overflow="fold")
     for because, counts in (("faulty", left_out.faults), ("refused", left_out.refused)):
         for kind, number in sorted(counts.items()):
             table.add_row(kind, because, f"{number:,}")

@@ -45,7 +45,7 @@ def show(arguments: argparse.Namespace) -> int:
             chosen.append(sample)
     table = Table(title="samples", title_justify="left")
     for column in ("modality", "data set", "source", "samples", "cases"):
-        table.add_column(column, justify="right" if column in ("samples", "cases") else "left")
+        table.add_column(column, justify="right" if column in ("samples", "cases") else "left", overflow="fold")
     for key in sorted(counts):
         table.add_row(*key, f"{counts[key]}", f"{len(cases[key])}")
     console.print(table)

@@ -1,14 +1,13 @@
 """One table, shown in a terminal, in Markdown and in HTML from the same rows."""
 
 import math
-import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table as RichTable
 from rich.text import Text
 
@@ -48,29 +47,40 @@ class Table:
         lines = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", heads, r"\midrule", *rows, r"\bottomrule"]
         return "\n".join([*lines, r"\end{tabular}"]) + "\n"
 
-    def rich(self) -> RichTable:
-        """A table for the terminal."""
+    def rich(self, width: int) -> RichTable:
+        """A table for a terminal of a width: what is too wide for its column is wrapped, and nothing of it is lost.
+
+        Args:
+            width: of the terminal; at most one column beside the first is narrower for its sake (``fitting``).
+        """
         table = RichTable(
             title=Text(visible(self.title)), title_justify="left", header_style="bold", box=SIMPLE_HEAD, pad_edge=False
         )
-        for index, column in enumerate(self.columns):
-            heading = "\n".join(textwrap.wrap(column, self._width(index)) or [""])
-            is_text = index == 0 or self._is_text(index)
-            table.add_column(
-                heading,
-                justify="left" if is_text else "right",
-                overflow="fold",
-                no_wrap=not is_text,
-                min_width=None if index else min(self._width(0), _WIDEST_NAME),
-            )
+        for index, (column, room) in enumerate(zip(self.columns, self._widths(width), strict=True)):
+            justify: JustifyMethod = "left" if index == 0 or self._is_text(index) else "right"
+            table.add_column(Text(visible(column)), justify=justify, overflow="fold", width=room)
         for row in self.rows:
             table.add_row(*(Text(visible(text)) for text in row))  # Text: brackets in a name are not parsed as markup
         return table
 
+    def _widths(self, width: int) -> list[int]:
+        """Widths of the columns; what is left goes to the first, and then to sentences."""
+        names, *values = (self._width(index) for index in range(len(self.columns)))
+        room = max(2, width - _EDGES - _GAP * len(values))
+        first = min(names, max(_WIDEST_NAME, room - sum(values)))
+        if len(values) < 2 and first + sum(values) > room:  # no other table can take this column
+            first = min(first, room // 2 if values else room)
+            values = [room - first for _ in values]
+        for index, value in enumerate(values):
+            if self._is_text(index + 1):
+                left = max(0, room - first - sum(values))
+                values[index] = min(value + left, max(_length(row[index + 1]) for row in self.rows))
+        return [first, *values]
+
     def print(self, console: Console) -> None:
         """Print on a terminal; a table that is too wide for it as several, each with the first column."""
         for part in self.fitting(console.width):
-            console.print(part.rich())
+            console.print(part.rich(console.width))
 
     def fitting(self, width: int) -> "list[Table]":
         """The table as several that fit a width, with the first column in each."""
@@ -98,13 +108,13 @@ class Table:
     def _width(self, index: int) -> int:
         """Width of a column whose heading is wrapped between words."""
         words = [len(word) for word in self.columns[index].split()]
-        cells = [cell_len(row[index]) for row in self.rows]
+        cells = [_length(row[index]) for row in self.rows]
         widest = max([1, min(max(words, default=0), _WIDEST_WORD), *cells])
         return min(widest, _WIDEST_CELL) if self._is_text(index) else widest
 
     def _is_text(self, index: int) -> bool:
         """Whether a column holds sentences, which are wrapped, and not values."""
-        return index > 0 and any(cell_len(row[index]) > _WIDEST_CELL and " " in row[index] for row in self.rows)
+        return index > 0 and any(_length(row[index]) > _WIDEST_CELL and " " in row[index] for row in self.rows)
 
 
 _GAP = 3
@@ -121,6 +131,11 @@ _WIDEST_CELL = 50
 
 _WIDEST_WORD = 28
 """A longer word of a heading (a path) is broken."""
+
+
+def _length(text: str) -> int:
+    """Columns of a terminal that a text takes, with marks for what would steer it."""
+    return cell_len(visible(text))
 
 
 def _line(texts: Sequence[str]) -> str:

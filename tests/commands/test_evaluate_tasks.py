@@ -1,6 +1,7 @@
 """``python -m medix eval tasks``."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -50,3 +51,16 @@ def test_without_a_folder_tasks_are_those_of_hubs(capsys: pytest.CaptureFixture[
 def test_a_task_that_is_not_known_is_status_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert medix(["eval", "tasks", "--tasks", "slake"]) == 2
     assert capsys.readouterr().err.startswith("medix eval tasks: --tasks slake: is no task")
+
+
+@pytest.mark.parametrize("width", [40, 60])
+def test_a_narrow_terminal_loses_nothing_of_a_name_or_a_place(
+    width: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    assert medix(["eval", "tasks", "--tasks", "mimic_cxr_report_summarization"]) == 0
+    table = capsys.readouterr().out.partition("\n\n")[0]
+    shown = Counter(table)
+    for mark, count in Counter("TaskRowsScoredReadfrommimic_cxr_report_summarizationrubrichub:").items():
+        assert shown[mark] >= count, mark
+    assert "\N{HORIZONTAL ELLIPSIS}" not in table

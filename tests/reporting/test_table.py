@@ -2,6 +2,7 @@
 
 import io
 import math
+from collections import Counter
 
 import pytest
 from rich.console import Console
@@ -17,13 +18,13 @@ def test_markdown_escapes_what_would_break_the_table() -> None:
 
 def test_brackets_in_a_name_are_not_terminal_markup() -> None:
     buffer = io.StringIO()
-    Console(file=buffer, width=60).print(Table("t", ["name"], [["[red]x[/nope]"]]).rich())
+    Console(file=buffer, width=60).print(Table("t", ["name"], [["[red]x[/nope]"]]).rich(60))
     assert "[red]x[/nope]" in buffer.getvalue()
 
 
 def test_escape_sequences_in_a_name_do_not_reach_the_terminal() -> None:
     buffer = io.StringIO()
-    Console(file=buffer, width=60).print(Table("t\x1b[2J", ["name"], [["a\x1b[2Jb\ud800"]]).rich())
+    Console(file=buffer, width=60).print(Table("t\x1b[2J", ["name"], [["a\x1b[2Jb\ud800"]]).rich(60))
     assert "a\N{SYMBOL FOR ESCAPE}[2Jb[U+D800]" in buffer.getvalue()
     assert "\x1b" not in buffer.getvalue()
 
@@ -50,7 +51,7 @@ def test_an_interval_without_an_estimate_is_a_dash() -> None:
 
 def test_no_digit_is_lost_in_a_narrow_terminal() -> None:
     buffer = io.StringIO()
-    Console(file=buffer, width=40).print(Table("t", ["name", *"abcd"], [["x", *["0.112 (0.101 to 0.123)"] * 4]]).rich())
+    Table("t", ["name", *"abcd"], [["x", *["0.112 (0.101 to 0.123)"] * 4]]).print(Console(file=buffer, width=40))
     shown = "".join(buffer.getvalue().split())
     assert "\N{HORIZONTAL ELLIPSIS}" not in shown
     assert buffer.getvalue().count("0.112") == 4
@@ -158,3 +159,25 @@ def test_a_column_of_sentences_is_wrapped_and_nothing_of_it_is_lost(width: int) 
     shown = "".join(stream.getvalue().split())
     assert "".join(said.split()) in shown
     assert shown.index("base") < shown.index("other")
+
+
+@pytest.mark.parametrize("width", [10, 24, 40, 60, 80])
+@pytest.mark.parametrize("name", ["x", "a name of more than twenty-four letters in several words"])
+@pytest.mark.parametrize("value", ["v" * 70, "61.0 % (55.2 to 66.5) " * 4, "a/path/" * 9])
+def test_a_value_that_is_wider_than_the_terminal_is_wrapped_and_nothing_of_it_is_lost(
+    width: int, name: str, value: str
+) -> None:
+    stream = io.StringIO()
+    Table("t", ["", "Heading-of-one-word", "n"], [[name, value, "1"]]).print(Console(file=stream, width=width))
+    lines = stream.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    shown = Counter("".join(lines))
+    for mark, count in Counter(f"{name}{value}Heading-of-one-word".replace(" ", "")).items():
+        assert shown[mark] >= count, mark
+
+
+def test_a_wide_terminal_shows_a_sentence_in_one_line() -> None:
+    stream = io.StringIO()
+    said = "a sentence of many words " * 4
+    Table("t", ["", "Reason"], [["x", said]]).print(Console(file=stream, width=160))
+    assert said.strip() in stream.getvalue()
