@@ -37,13 +37,16 @@ class FileChecksum:
         return cls(name, (folder / name).stat().st_size, digest)
 
 
-def read_object(path: Path, writer: str, keys: Iterable[str] = ()) -> dict[str, Any]:
+def read_object(
+    path: Path, writer: str, keys: Iterable[str] = (), remedy: str = "delete it, or write it again"
+) -> dict[str, Any]:
     """A JSON object that a command of medix has written.
 
     Args:
         path: the file.
         writer: the command, for messages.
         keys: that it must have.
+        remedy: for messages.
 
     Raises:
         ValueError: it is none; the file was cut, or is of something else.
@@ -54,7 +57,7 @@ def read_object(path: Path, writer: str, keys: Iterable[str] = ()) -> dict[str, 
     except (ValueError, RecursionError):
         content = None
     if not isinstance(content, dict) or not set(keys) <= content.keys():
-        raise ValueError(f"{path}: is not what {writer} writes; delete it, or write it again")
+        raise ValueError(f"{path}: is not what {writer} writes; {remedy}")
     return content
 
 

@@ -43,7 +43,7 @@ class GridPage:
     result: GridResult
 
     def tables(self) -> list[Table]:
-        """The results, then the runs that failed."""
+        """The results, then the runs that failed, and those of which a file is lost or damaged."""
         grid, found = self.result.grid, []
         for measure in grid.measures:
             name, percent, _ = MEASURES[measure]
@@ -70,9 +70,13 @@ class GridPage:
         if grid.published:
             rows = [[str(row["cell"]), str(row["value"]), str(row["source"])] for row in grid.published]
             found.append(Table("Published, on other data and models", ["", "Value", "Source"], rows))
-        if self.result.failed:
-            rows = [[name, str(seed), reason] for name, seed, reason in self.result.failed]
-            found.append(Table("Failed runs", ["", "Seed", "Reason"], rows))
+        for title, runs in (
+            ("Failed runs", self.result.failed),
+            ("Files of runs that are lost or damaged", self.result.incomplete),
+        ):
+            if runs:
+                rows = [[name, str(seed), reason] for name, seed, reason in runs]
+                found.append(Table(title, ["", "Seed", "Reason"], rows))
         return found
 
     @property
@@ -196,7 +200,7 @@ class GridPage:
         return self._series(lambda run: run.steps, key, markers=False)
 
     def _checked(self) -> list[Series]:
-        return self._series(lambda run: run.canaries, "accepted", markers=True)
+        return self._series(lambda run: run.canaries.checks, "accepted", markers=True)
 
     def _series(
         self, entries: Callable[[RunResult], Sequence[Mapping[str, Any]]], key: str, *, markers: bool

@@ -119,7 +119,9 @@ class GridResult:
                 state = replace(state, status="elsewhere")
             if state.status == "done":
                 try:
-                    results[run.cell.name].append(RunResult.read(run.seed, run.folder))
+                    result = RunResult.read(run.seed, run.folder)
+                    results[run.cell.name].append(result)
+                    state = replace(state, reason=" / ".join(result.canaries.faults))
                 except ValueError as error:
                     state = RunState("failed", str(error), state.seconds, state.settings)
             found[run.cell.name][run.seed] = state
@@ -140,11 +142,19 @@ class GridResult:
     @property
     def failed(self) -> list[tuple[str, int, str]]:
         """Name, seed and reason of each run that failed."""
+        return self._told("failed")
+
+    @property
+    def incomplete(self) -> list[tuple[str, int, str]]:
+        """The same of each run that is done and lacks files, or has damaged ones, that no number of its row is from."""
+        return self._told("done")
+
+    def _told(self, status: str) -> list[tuple[str, int, str]]:
         return [
             (cell.name, seed, state.reason)
             for cell in self.cells
             for seed, state in cell.states.items()
-            if state.status == "failed"
+            if state.status == status and (state.reason or status == "failed")
         ]
 
     def to_dict(self) -> dict[str, Any]:

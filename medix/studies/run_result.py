@@ -1,6 +1,5 @@
 """What one run of a grid measured: its last validation, completion by completion, and its curves."""
 
-import json
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -11,10 +10,12 @@ from typing import Any
 from medix.evaluation.repeated import MajorityAnswer, majority
 from medix.evaluation.scored_completion import ScoredCompletion
 from medix.evaluation.summary import summarise
-from medix.reporting.evaluations import read_report
 from medix.reporting.record import CompletionKey, CompletionRecord, read_records
+from medix.reporting.record_check import COUNT, LIST, NUMBER, NUMBER_OR_NULL, Rule, check_fields
 from medix.rewards.abstention import AbstentionAnswer
+from medix.studies.checksums import read_object
 from medix.studies.measures import MEASURES
+from medix.studies.run_canaries import RunCanaries
 from medix.types import Cluster, SampleKey
 
 
@@ -33,7 +34,7 @@ class RunResult:
         majorities: the most common answer to each sample; one that abstains has confidence 0.
         validations: as the run's report has them, in order.
         steps: metrics of each training step, as the run's report has them.
-        canaries: step and share of attacks that the judge accepted, of each check by the callback ``CheckJudge``.
+        canaries: the checks of the judge during the training.
     """
 
     seed: int
@@ -46,7 +47,7 @@ class RunResult:
     majorities: Sequence[MajorityAnswer]
     validations: Sequence[Mapping[str, Any]]
     steps: Sequence[Mapping[str, float]]
-    canaries: Sequence[Mapping[str, float | None]]
+    canaries: RunCanaries
 
     @classmethod
     def read(cls, seed: int, folder: Path) -> "RunResult":
@@ -58,29 +59,29 @@ class RunResult:
         """
         try:
             return cls._read(seed, folder)
-        except (OSError, LookupError, TypeError, AttributeError) as error:
-            raise ValueError(f"{folder}: cannot be read ({type(error).__name__}: {error}); {_RESTORE}") from error
+        except OSError as error:
+            raise ValueError(
+                f"{error.filename or folder}: cannot be read ({error.strerror}); {_restore(folder)}"
+            ) from error
 
     @classmethod
     def _read(cls, seed: int, folder: Path) -> "RunResult":
-        report = read_report(folder)
-        if not report.get("validations"):
-            raise ValueError(
-                f"{folder}: has no report.json with validations; if it was lost, {_RESTORE}; else the spec of the grid "
-                "lacks data.val, or one of the callbacks JudgeValidation, RecordCompletions and WriteReport"
-            )
+        report = _report(folder)
         last = report["validations"][-1]
         file = folder / "completions" / f"val-step-{last['step']:06d}.jsonl"
         if not file.exists():
             raise ValueError(
-                f"{file}: is not there, though report.json has a validation of step {last['step']}; {_RESTORE} (no run "
-                "of a grid without the callback RecordCompletions has such a file)"
+                f"{file}: is not there, though report.json has a validation of step {last['step']}; {_restore(folder)} "
+                "(no run of a grid without the callback RecordCompletions has such a file)"
             )
+        try:
+            records = sorted(read_records(file), key=lambda record: record.key)  # in whatever order its lines are
+        except ValueError as error:
+            raise ValueError(f"{error}; {_restore(folder)}") from error
+        _check(folder, file, records, last)
         by_sample: dict[SampleKey, list[CompletionRecord]] = defaultdict(list)
-        for record in read_records(file):
+        for record in records:
             by_sample[record.sample_key].append(record)
-        records = [record for group in by_sample.values() for record in group]
-        _check(file, records, last)
         return cls(
             seed=seed,
             step=last["step"],
@@ -94,8 +95,8 @@ class RunResult:
             unscored=mean([float(record.credit is None) for record in records]),
             majorities=[found for group in by_sample.values() if (found := _majority(group)) is not None],
             validations=report["validations"],
-            steps=report.get("steps") or [],
-            canaries=[_canaries(file) for file in sorted(folder.glob("canaries-step-*.json"))],
+            steps=report.get("steps", []),
+            canaries=RunCanaries.read(folder, report.get("spec"), last["step"]),
         )
 
     def without(self, measure: str) -> float:
@@ -103,24 +104,67 @@ class RunResult:
         return 1 - len(self.measures[measure]) / len(self.clusters) if self.clusters else math.nan
 
 
-_RESTORE = "restore it, or remove the folder of the run and start the same command again, which makes it anew"
+_SHARES = dict.fromkeys(
+    ("accuracy", "modality_accuracy", "reward", "accepted_wrong", "unscored", "tokens", "completions", "samples"),
+    NUMBER_OR_NULL,
+)
+_VALIDATION: Mapping[str, Rule] = {
+    **_SHARES,
+    "step": COUNT,
+    "suite": ("a mapping or null", lambda value: value is None or isinstance(value, dict)),
+}
+_STEP: Mapping[str, Rule] = {"step": NUMBER, "reward/total": NUMBER_OR_NULL, "reward/judge": NUMBER_OR_NULL}
 
 
-def _check(file: Path, records: Sequence[CompletionRecord], reported: Mapping[str, Any]) -> None:
+def _restore(folder: Path) -> str:
+    """What to do without losing a run that is done."""
+    return (
+        f"restore it; if that cannot be, move grid.json and the newest file of checkpoints out of {folder} and start "
+        "the same command again, which trains the last steps again and writes it"
+    )
+
+
+def _report(folder: Path) -> Mapping[str, Any]:
+    """The report of a run, with at least one validation.
+
+    Raises:
+        ValueError: it is not there, or not as ``fit`` writes it.
+    """
+    file, remedy = folder / "report.json", _restore(folder)
+    lacking = (
+        "the spec of the grid lacks data.val, or one of the callbacks JudgeValidation, RecordCompletions and "
+        "WriteReport"
+    )
+    if not file.exists():
+        raise ValueError(f"{file}: is not there; if it was lost, {remedy}; else {lacking}")
+    report = read_object(file, "medix fit", (), remedy)
+    if not report.get("validations"):
+        raise ValueError(f"{file}: holds no validations; if it was changed, {remedy}; else {lacking}")
+    try:
+        check_fields(report, {"validations": LIST, "steps": LIST})
+        for key, rules in (("validations", _VALIDATION), ("steps", _STEP)):
+            for number, entry in enumerate(report.get(key, [])):
+                check_fields({"step": None, **entry} if isinstance(entry, dict) else entry, rules, f"{key}.{number}.")
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}; {remedy}") from error
+    return report
+
+
+def _check(folder: Path, file: Path, records: Sequence[CompletionRecord], reported: Mapping[str, Any]) -> None:
     """Check that completions are those of the last validation that a report holds.
 
     Raises:
         ValueError: one stands twice, or they are fewer, or others.
     """
     if len({record.key for record in records}) < len(records):
-        raise ValueError(f"{file}: holds a completion twice; {_RESTORE}")
+        raise ValueError(f"{file}: holds a completion twice; {_restore(folder)}")
     found = summarise(records).to_dict()
     for name in ("completions", "samples", "accuracy", "reward", "modality_accuracy", "unscored"):
         one, other = (math.nan if data.get(name) is None else float(data[name]) for data in (found, reported))
         if name in reported and not (math.isclose(one, other, abs_tol=1e-9) or (math.isnan(one) and math.isnan(other))):
             raise ValueError(
                 f"{file}: its {name} is {one:g}, that of the last validation in report.json {other:g}; it was cut or "
-                f"changed: {_RESTORE}"
+                f"changed: {_restore(folder)}"
             )
 
 
@@ -134,14 +178,6 @@ _ABSTENTION = AbstentionAnswer(0.0)
 
 def _abstains(answer: str | None) -> bool:
     return answer is not None and _ABSTENTION.abstains(answer)
-
-
-def _canaries(file: Path) -> Mapping[str, float | None]:
-    try:
-        data = json.loads(file.read_text(encoding="utf-8"))
-        return {"step": data["step"], "accepted": data["false_positive"]["rate"]}
-    except (ValueError, LookupError, TypeError) as error:
-        raise ValueError(f"{file}: holds no rates of canaries ({error}); {_RESTORE}") from error
 
 
 def _majority(group: Sequence[CompletionRecord]) -> MajorityAnswer | None:

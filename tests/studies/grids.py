@@ -7,6 +7,7 @@ from typing import Any
 
 from medix.evaluation.summary import summarise
 from medix.reporting.record import CompletionRecord, write_records
+from medix.reporting.render import plain
 from medix.studies.grid import Grid
 from medix.studies.grid_run import GridRun, RunState
 from medix.types import Verdict
@@ -46,7 +47,7 @@ def write(run: GridRun, records: Sequence[CompletionRecord], **changes: Any) -> 
         "validations": [{**validation, "accuracy": accuracy, **changes}],
         "steps": [{"step": 1.0, "reward/total": 0.25}],
     }
-    (run.folder / "report.json").write_text(json.dumps(report))
+    (run.folder / "report.json").write_text(json.dumps(plain(report)))
     say(run, "done")
 
 

@@ -146,3 +146,17 @@ def test_all_three_files_are_written_and_data_is_escaped(tmp_path: Path) -> None
     markdown = (tmp_path / "out" / "grid.md").read_text()
     assert "| a | 2 of 2 |" in markdown
     assert '"title": "<script>' in (tmp_path / "out" / "grid.json").read_text()
+
+
+def test_a_run_without_one_of_its_checks_of_the_judge_is_a_row_that_says_so(tmp_path: Path) -> None:
+    runs = made(tmp_path, "cells: {a: null, b: null}\n")
+    for run in runs:
+        write(run, [record(i, 0, "left", i % 2.0) for i in range(6)])
+    (runs[0].folder / "canaries-step-000002.json").write_text("{}")
+    found = GridPage(GridResult.read(runs[0].grid, runs))
+    accuracy, lost = found.tables()
+    assert accuracy.rows[0][1] == "2 of 2"
+    assert lost.title == "Files of runs that are lost or damaged"
+    assert [row[:2] for row in lost.rows] == [["a", "1"]]
+    assert "canaries-step-000002.json: is not what CheckJudge writes" in lost.rows[0][2]
+    assert "canaries-step-000002.json" in json.loads(found.json())["cells"][0]["runs"]["1"]["reason"]

@@ -2,8 +2,10 @@
 
 import json
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,11 +42,9 @@ def test_the_mean_of_each_measure_is_what_the_report_of_the_run_says(tmp_path: P
 def test_a_run_without_completions_has_no_shares(tmp_path: Path) -> None:
     (run, *_) = made(tmp_path, "cells: {only: null}\n")
     write(run, [])
-    (run.folder / "canaries-step-000004.json").write_text(json.dumps({"step": 4, "false_positive": {"rate": None}}))
     found = RunResult.read(1, run.folder)
     assert math.isnan(found.without("accuracy"))
     assert math.isnan(found.unscored)
-    assert found.canaries == [{"step": 4, "accepted": None}]
 
 
 def duplicated(file: Path) -> None:
@@ -63,15 +63,13 @@ def duplicated(file: Path) -> None:
             "accuracy is 0",
         ),
         (LAST, duplicated, "val-step-000002.jsonl: holds a completion twice"),
-        (LAST, lambda file: (file.unlink(), file.mkdir()), "cannot be read"),
-        ("report.json", Path.unlink, "has no report.json with validations; if it was lost, restore it"),
-        ("report.json", lambda file: file.write_text('{"validations": [3]}'), "cannot be read"),
-        (
-            "canaries-step-000002.json",
-            lambda file: file.write_text('{"st'),
-            "canaries-step-000002.json: holds no rates",
-        ),
-        ("canaries-step-000002.json", lambda file: file.write_text("[]"), "-000002.json: holds no rates"),
+        (LAST, lambda file: (file.unlink(), file.mkdir()), "val-step-000002.jsonl: cannot be read .Is a directory"),
+        (LAST, lambda file: file.write_text(file.read_text() + "[" * 9999 + "\n"), "line 7: not a completion record"),
+        ("report.json", Path.unlink, "report.json: is not there; if it was lost, restore it"),
+        ("report.json", lambda file: (file.unlink(), file.mkdir()), "report.json: cannot be read .Is a directory"),
+        ("report.json", lambda file: file.write_text(2 * file.read_text()), "report.json: is not what medix fit"),
+        ("report.json", lambda file: file.write_text("[" * 99999), "report.json: is not what medix fit writes; rest"),
+        ("report.json", lambda file: file.write_bytes(b"\xff"), "report.json: is not what medix fit writes; restore"),
     ],
 )
 def test_a_run_that_was_damaged_is_refused_with_the_file(
@@ -83,5 +81,46 @@ def test_a_run_that_was_damaged_is_refused_with_the_file(
     (run.folder / "completions" / "val-step-old.jsonl").write_text("")
     assert RunResult.read(1, run.folder).step == 2
     damage(run.folder / name)
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=said) as error:
         RunResult.read(1, run.folder)
+    assert f"out of {run.folder} and start the same command again" in str(error.value)
+    assert "remove" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"validations": {"step": 2}}, "validations: {'step': 2} is not a list"),
+        ({"steps": "no"}, "steps: 'no' is not a list"),
+        ({"steps": None}, "steps: None is not a list"),
+        ({"validations": [3]}, "validations.0: 3 is not a mapping"),
+        ({"validations": [{"judge": "a"}]}, "validations.0.step: None is not a whole number"),
+        ({"validations": [{"step": 1, "accuracy": "x"}, {"step": 2}]}, "validations.0.accuracy: 'x' is not a finite"),
+        ({"validations": [{"step": 2, "tokens": [1]}]}, "validations.0.tokens: [1] is not a finite"),
+        ({"validations": [{"step": 2, "suite": [1]}]}, "validations.0.suite: [1] is not a mapping"),
+        ({"steps": [1]}, "steps.0: 1 is not a mapping"),
+        ({"steps": [{"reward/total": 1}]}, "steps.0.step: None is not a finite number"),
+        ({"steps": [{"step": 1}, {"step": 2, "reward/judge": True}]}, "steps.1.reward/judge: True is not a finite"),
+        ({"steps": [{"step": 10**400}]}, "steps.0.step: 1000"),
+        ({"validations": [{"step": 2, "accuracy": math.nan}]}, "validations.0.accuracy: nan is not a finite"),
+    ],
+)
+def test_a_value_of_another_kind_in_the_report_is_named(tmp_path: Path, wrong: dict[str, Any], said: str) -> None:
+    """Wherever it is read: curves and comparisons of rows read the report, too."""
+    (run, *_) = made(tmp_path, "cells: {only: null}\n")
+    write(run, [record(0, 0, "left", 1.0)])
+    file = run.folder / "report.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | wrong))
+    with pytest.raises(ValueError, match=re.escape(f"{file}: {said}")):
+        RunResult.read(1, run.folder)
+
+
+def test_the_order_of_the_lines_changes_no_number(tmp_path: Path) -> None:
+    """Of two answers to a sample that are as common, one right, the one with the lowest index is taken."""
+    (run, *_) = made(tmp_path, "cells: {only: null}\n")
+    records = [record(i, k, ("left", "right")[k], float(k == i % 2), total=0.1 * i) for i in range(9) for k in (0, 1)]
+    write(run, records)
+    found = RunResult.read(1, run.folder)
+    write(run, records[::-1])
+    assert RunResult.read(1, run.folder) == found
+    assert sum(one.is_right for one in found.majorities) == 5

@@ -1,0 +1,80 @@
+"""The checks of the judge by canaries that one run of a grid has made."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from medix.reporting.record_check import COUNT, MAPPING, NUMBER_OR_NULL, check_fields
+from medix.studies.checksums import read_object
+from medix.yaml_text import read_yaml
+
+_REMEDY = "restore it; until then the chart of accepted attacks lacks this check, and the numbers of the row are whole"
+
+
+@dataclass(frozen=True)
+class RunCanaries:
+    """What the callback ``CheckJudge`` has written.
+
+    Attributes:
+        checks: step and share of attacks that the judge accepted, of each check.
+        faults: what is wrong with each file that is damaged or was lost.
+    """
+
+    checks: Sequence[Mapping[str, Any]]
+    faults: Sequence[str]
+
+    @classmethod
+    def read(cls, folder: Path, spec: object, step: int) -> "RunCanaries":
+        """Read the checks of a run.
+
+        Args:
+            folder: of the run.
+            spec: of the run as YAML; of the checks that it asks for, those without a file are told.
+            step: up to which they are expected.
+        """
+        names = {path.name for path in folder.glob("canaries-step-*.json")}
+        checks, faults = [], []
+        for name in sorted({*names, *(f"canaries-step-{at:06d}.json" for at in _expected(spec, step))}):
+            file = folder / name
+            try:
+                checks.append(_check(file))
+            except FileNotFoundError:
+                faults.append(f"{file}: is not there, though the spec of the run asks for this check; {_REMEDY}")
+            except OSError as error:
+                faults.append(f"{file}: cannot be read ({error.strerror}); {_REMEDY}")
+            except ValueError as error:
+                faults.append(str(error))
+        return cls(checks, faults)
+
+
+def _check(file: Path) -> Mapping[str, Any]:
+    data = read_object(file, "CheckJudge", ("step", "false_positive"), _REMEDY)
+    try:
+        check_fields(data, {"step": COUNT, "false_positive": MAPPING})
+        rate = {"rate": "missing", **data["false_positive"]}
+        check_fields(rate, {"rate": NUMBER_OR_NULL}, "false_positive.")
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}; {_REMEDY}") from error
+    return {"step": data["step"], "accepted": rate["rate"]}
+
+
+def _expected(spec: object, step: int) -> Iterator[int]:
+    """The steps after which a spec, in which every default is written out, asks for a check."""
+    try:
+        content = read_yaml(spec) if isinstance(spec, str) else None
+    except yaml.YAMLError:
+        return
+    trainer = content.get("trainer") if isinstance(content, dict) else None
+    callbacks = trainer.get("callbacks") if isinstance(trainer, dict) else None
+    for callback in callbacks if isinstance(callbacks, list) else ():
+        if not isinstance(callback, dict) or not str(callback.get("class_path")).endswith(".CheckJudge"):
+            continue
+        given = callback.get("init_args")
+        every, at_start = (given.get(key) if isinstance(given, dict) else None for key in ("every_n_steps", "at_start"))
+        if at_start is True:
+            yield 0
+        if type(every) is int and every > 0:
+            yield from range(every, step + 1, every)

@@ -1,0 +1,71 @@
+"""Checks of the judge by canaries that a run of a grid has made."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from medix.studies.run_canaries import RunCanaries
+
+SPEC = """
+trainer:
+  callbacks:
+  - class_path: medix.callbacks.WriteReport
+  - class_path: medix.callbacks.CheckJudge
+    init_args: {every_n_steps: 2, at_start: true}
+"""
+
+
+def checked(folder: Path, *steps: int) -> None:
+    for step in steps:
+        data = {"step": step, "false_positive": {"rate": step / 10 or None}}
+        (folder / f"canaries-step-{step:06d}.json").write_text(json.dumps(data))
+
+
+def test_a_check_that_the_spec_asks_for_and_that_is_not_there_is_told(tmp_path: Path) -> None:
+    """Steps 0, 2 and 4 of 5; one more was made after a restart at step 3."""
+    checked(tmp_path, 0, 2, 3, 4)
+    found = RunCanaries.read(tmp_path, SPEC, 5)
+    assert found.checks == [{"step": step, "accepted": step / 10 or None} for step in (0, 2, 3, 4)]
+    assert not found.faults
+    (tmp_path / "canaries-step-000002.json").unlink()
+    found = RunCanaries.read(tmp_path, SPEC, 5)
+    assert [one["step"] for one in found.checks] == [0, 3, 4]
+    (fault,) = found.faults
+    assert fault.startswith(f"{tmp_path}/canaries-step-000002.json: is not there, though the spec of the run asks for")
+    assert "restore it; until then" in fault
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [None, 3, "", "a: [", "trainer: 1", "trainer: {callbacks: 1}", "trainer: {callbacks: [1, {init_args: 2}]}",
+     SPEC.replace("{every_n_steps: 2, at_start: true}", "[1]"), SPEC.replace("CheckJudge", "Other")],
+)  # fmt: skip
+def test_where_no_check_is_known_to_be_asked_for_none_is_missed(tmp_path: Path, spec: object) -> None:
+    checked(tmp_path, 2)
+    assert RunCanaries.read(tmp_path, spec, 4) == RunCanaries([{"step": 2, "accepted": 0.2}], [])
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda file: file.write_text('{"st'), "is not what CheckJudge writes"),
+        (lambda file: file.write_text("[]"), "is not what CheckJudge writes"),
+        (lambda file: file.write_text("[" * 99999), "is not what CheckJudge writes"),
+        (lambda file: file.write_text('{"step": "x", "false_positive": {}}'), "step: 'x' is not a whole number"),
+        (lambda file: file.write_text('{"step": 2, "false_positive": 1}'), "false_positive: 1 is not a mapping"),
+        (lambda file: file.write_text('{"step": 2, "false_positive": {}}'), "false_positive.rate: 'missing' is not a"),
+        (lambda file: (file.unlink(), file.mkdir()), "cannot be read (Is a directory)"),
+    ],
+)
+def test_a_damaged_file_is_told_and_the_others_are_read(
+    tmp_path: Path, damage: Callable[[Path], object], said: str
+) -> None:
+    checked(tmp_path, 0, 2)
+    damage(tmp_path / "canaries-step-000002.json")
+    found = RunCanaries.read(tmp_path, None, 4)
+    assert [one["step"] for one in found.checks] == [0]
+    (fault,) = found.faults
+    assert fault.startswith(f"{tmp_path}/canaries-step-000002.json: {said}")
+    assert "the numbers of the row are whole" in fault
