@@ -84,8 +84,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     states = {run.name: run.state() for run in runs}
     if not arguments.table:
         for run in chosen:
-            if states[run.name].status != "done":
-                run.write_spec()
+            if states[run.name].can_go_on:
+                try:
+                    run.write_spec()
+                except OSError:
+                    continue  # the row of this run will tell
                 try:
                     check_early(run.words[1:])
                     _check_callbacks(run.words[1:])
@@ -110,8 +113,10 @@ def _run(chosen: "Sequence[GridRun]", runs: "Sequence[GridRun]", jobs: int) -> i
             if state.status in {"done", "failed"}:
                 _write(runs)
 
-        GridRunner(chosen, jobs).run(ended)
-    return _show(chosen, runs)
+        states = GridRunner(chosen, jobs).run(ended)
+    shown = _show(chosen, runs)
+    # a folder in which nothing can be written does not say that its run has failed
+    return ExitStatus.FAILED if any(state.status == "failed" for state in states.values()) else shown
 
 
 def _show(chosen: "Sequence[GridRun]", runs: "Sequence[GridRun]") -> int:

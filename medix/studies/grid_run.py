@@ -6,23 +6,34 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from medix.atomic_file import write_atomically
 from medix.folder_lock import HeldError, held
+from medix.reporting.record_check import NUMBER, TEXT, RecordValueError, Rule, check_fields
 from medix.spec_reading import settings, walk
 from medix.stop_signal import SIGNALS, Stopped, stopped_by
+from medix.studies.checksums import read_object
 from medix.studies.grid import Cell, Grid
 from medix.yaml_text import YamlDocument, write_yaml
 
 _STATE = "grid.json"
 _STOPPED = {128 + number for number in SIGNALS} | {-number for number in SIGNALS}
 """Exit statuses: of a run that ends as a signal asks, and of one that had not begun to catch them."""
+
+_WRITTEN = ("waiting", "done", "failed", "stopped")
+_FIELDS: Mapping[str, Rule] = {
+    "status": (f"one of {', '.join(_WRITTEN)}", lambda value: value in _WRITTEN),
+    "reason": TEXT,
+    "seconds": NUMBER,
+    "settings": TEXT,
+}
+"""What a file of the state of a run holds."""
 
 _REASON_LINES = 6
 """Of a message of several lines, those that are kept."""
@@ -35,15 +46,20 @@ class RunState:
     Attributes:
         status: ``waiting``, ``done``, ``failed``, ``stopped`` (by a signal; it goes on next time) or ``elsewhere``
             (another process has it).
-        reason: last message of a run that failed, its lines separated by `` / ``.
+        reason: last message of a run that failed, its lines separated by `` / ``; of one that is done, what it lacks.
         seconds: of all its attempts; of one whose ``ablate`` was killed, up to the last line of its log.
-        settings: digest of the settings that it was started with, those of parts too.
+        settings: digest of the settings that it was started with, those of parts too; empty if they are not known.
     """
 
     status: str = "waiting"
     reason: str = ""
     seconds: float = 0.0
     settings: str = ""
+
+    @property
+    def can_go_on(self) -> bool:
+        """Whether there is something to run; a run that was begun with settings that are not known is left alone."""
+        return self.status == "waiting" or (self.status != "done" and self.settings != "")
 
 
 @dataclass(frozen=True)
@@ -97,22 +113,29 @@ class GridRun:
         return hashlib.sha256(json.dumps(values, default=str).encode()).hexdigest()[:16]
 
     def state(self) -> RunState:
-        """How far it is.
+        """How far it is: failed, without settings, where the file that says it cannot be read.
 
         Raises:
             ValueError: the folder was written with other settings.
         """
         file = self.folder / _STATE
-        if not file.is_file():
-            return RunState()
+        remedy = "move it away and start the same command again, which goes on from the last checkpoint of the run"
         try:
-            state = RunState(**json.loads(file.read_text(encoding="utf-8")))
-        except (ValueError, TypeError) as error:
-            raise ValueError(f"{file}: is not the state of a run ({error}); remove the folder {self.folder}") from error
+            written = read_object(file, "medix ablate", _FIELDS, remedy)
+            check_fields(written, _FIELDS)
+        except FileNotFoundError:
+            return RunState()
+        except OSError as error:
+            return RunState("failed", f"{file}: cannot be read ({error.strerror}); {remedy}")
+        except RecordValueError as error:
+            return RunState("failed", f"{file}: {error}; {remedy}")
+        except ValueError as error:
+            return RunState("failed", str(error))
+        state = RunState(**{name: written[name] for name in _FIELDS})
         if state.settings != self._digest:
             raise ValueError(
-                f"{self.folder}: was begun with other settings than the grid has now; give another --output, or remove "
-                "the folder to run it anew"
+                f"{self.folder}: was begun with other settings than the grid has now; give another --output, or move "
+                "the folder away to run it anew"
             )
         return state
 
@@ -126,6 +149,8 @@ class GridRun:
                 return False
         except HeldError:
             return True
+        except OSError:  # nor can anybody write into it
+            return False
 
     def write_spec(self) -> None:
         """Write the settings of the run where its command reads them."""
@@ -133,7 +158,7 @@ class GridRun:
         write_atomically(self.folder / "cell.yaml", self._text)
 
     def run(self, started: Callable[["subprocess.Popen[bytes]"], None]) -> RunState:
-        """Start it, or go on with it, and wait.
+        """Start it, or go on with it, and wait. What its folder does not allow is a failure of this run.
 
         Args:
             started: is told the process.
@@ -141,17 +166,24 @@ class GridRun:
         Raises:
             ValueError: the folder was written with other settings.
         """
+        before = self.state()
+        if not before.can_go_on:
+            return before
         try:
             # not the folder itself: fit locks that
             with held(self.folder / ".ablate", key="--output", work="ablate"):
                 with held(self.folder):
                     pass  # nor is there a fit that has outlived its ablate
                 before = self.state()
-                if before.status == "done":
-                    return before
-                return self._run(before, started)
+                return self._run(before, started) if before.can_go_on else before
         except HeldError:
             return RunState("elsewhere")
+        except OSError as error:
+            told = f"{error.filename or self.folder}: {error.strerror or error}; check the path and its permissions"
+            state = RunState("failed", told, before.seconds, self._digest)
+            with suppress(OSError):
+                self._write(state)
+            return state
 
     def _run(self, before: RunState, started: Callable[["subprocess.Popen[bytes]"], None]) -> RunState:
         self.write_spec()

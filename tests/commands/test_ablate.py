@@ -1,8 +1,12 @@
 """``python -m medix ablate`` on a real grid of tiny runs."""
 
+import errno
 import json
+import os
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -11,7 +15,7 @@ import yaml
 
 from medix.commands import ablate
 from medix.studies.grid_page import GridPage
-from medix.studies.grid_run import RunState
+from medix.studies.grid_run import GridRun, RunState
 from tests.studies.grids import made, record, write
 from tests.support import warm
 from tests.support.inside import working_in
@@ -161,3 +165,44 @@ def test_of_two_processes_the_last_page_is_the_whole_one_whoever_writes_it(
     (cell,) = json.loads((tmp_path / "out" / "grid.json").read_text())["cells"]
     assert [run["status"] for run in cell["runs"].values()] == ["done", "done"]
     assert cell["by_seed"].keys() == {"1", "2"}
+
+
+def test_a_damaged_state_is_a_row_of_the_table_and_does_not_end_the_grid(folder: Path) -> None:
+    with working_in(folder) as run:
+        (folder / "grid.yaml").write_text("spec: spec.yaml\nseeds: [1]\ncells: {slow: null, fast: null}\n")
+        run("ablate", "grid.yaml", "--output", "out", "--run", "0")
+        (folder / "out/slow/seed=1/grid.json").write_text('{"status": "do')
+        ended = run("ablate", "grid.yaml", "--output", "out")
+        (folder / "out/slow/seed=1/grid.json").unlink()
+        again = run("ablate", "grid.yaml", "--output", "out")
+    assert ended.code == 1
+    assert "slow/seed=1: failed, 0 s: out/slow/seed=1/grid.json: is not what medix ablate writes" in ended.out
+    assert "2 runs: 1 failed, 1 done" in ended.out
+    assert again.code == 0
+    assert "2 runs: 2 done" in again.out
+
+
+def test_a_folder_that_nothing_can_be_written_to_is_a_failure_of_its_run_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its state cannot say so; the line of the run and the status of the command do."""
+    runs = made(tmp_path, "cells: {only: null}\n")
+    write(runs[1], [record(i, 0, "left", float(i % 2)) for i in range(6)])
+
+    @contextmanager
+    def refused(path: Path, key: str = "", work: str = "") -> Iterator[None]:
+        if runs[0].folder in (path, path.parent):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        yield
+
+    monkeypatch.setattr("medix.studies.grid_run.held", refused)
+
+    def unwritable(run: GridRun, state: RunState) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(run.folder))
+
+    monkeypatch.setattr(GridRun, "_write", unwritable)
+    assert ablate._run(runs, runs, 1) == 1
+    shown = capsys.readouterr().out
+    assert "only/seed=1: failed, 0 s: " in shown
+    assert "Permission denied; check the path and its permissions" in shown
+    assert "only/seed=2: done" in shown

@@ -1,10 +1,12 @@
 """Runs of a grid: what goes on, fails, is stopped. ``fit`` is a script here; the test of the command has a real one."""
 
+import errno
 import os
 import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -118,11 +120,73 @@ def test_other_settings_in_a_part_are_refused_too_and_the_same_are_not_wherever_
 def test_other_settings_are_refused_in_a_folder_that_was_begun(runs: list[GridRun]) -> None:
     GridRunner(runs[:1]).run(lambda run, state: None)
     runs[0].grid.spec.write_text("model: {}\n")
-    with pytest.raises(ValueError, match=r"good/seed=1: was begun with other settings .* give another --output"):
+    with pytest.raises(ValueError, match=r"good/seed=1: was begun with other settings .* or move the folder away"):
         runs[0].state()
-    (runs[0].folder / "grid.json").write_text('{"status": "do')
-    with pytest.raises(ValueError, match=r"grid.json: is not the state of a run"):
-        runs[0].state()
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "empty": lambda file: file.write_text(""),
+    "cut": lambda file: file.write_text('{"status": "do'),
+    "list": lambda file: file.write_text("[1]"),
+    "deep": lambda file: file.write_text("[" * 99999),
+    "bytes": lambda file: file.write_bytes(b"\xff\xfe"),
+    "key": lambda file: file.write_text('{"status": "done"}'),
+    "status": lambda file: file.write_text(file.read_text().replace("done", "gone")),
+    "value": lambda file: file.write_text(file.read_text().replace('"seconds": ', '"seconds": "x", "s": ')),
+    "folder": lambda file: (file.unlink(), file.mkdir()),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGES)
+def test_a_damaged_state_is_a_failure_of_its_run_that_is_not_begun_and_the_others_go_on(
+    runs: list[GridRun], kind: str
+) -> None:
+    """Without it the settings that the run was begun with are not known. As the message says, it goes on without it."""
+    some = [run for run in runs if run.cell.name == "good"]
+    GridRunner(some[:1]).run(lambda run, state: None)
+    file = some[0].folder / "grid.json"
+    DAMAGES[kind](file)
+    states = GridRunner(some).run(lambda run, state: None)
+    assert [states[run.name].status for run in some] == ["failed", "done"]
+    assert states[some[0].name] == some[0].state()
+    assert states[some[0].name].reason.startswith(f"{file}: ")
+    assert "move it away and start the same command again" in states[some[0].name].reason
+    assert [starts(run) for run in some] == [1, 1]
+    file.rename(file.parent / "aside")
+    assert some[0].run(lambda process: None).status == "done"
+
+
+@pytest.mark.parametrize("name", ["cell.yaml", "fit.log"])
+def test_a_file_that_cannot_be_written_is_a_failure_of_its_run(runs: list[GridRun], name: str) -> None:
+    some = [run for run in runs if run.cell.name == "good"]
+    (some[0].folder / name).mkdir(parents=True)
+    states = GridRunner(some).run(lambda run, state: None)
+    assert [states[run.name].status for run in some] == ["failed", "done"]
+    assert states[some[0].name].reason == f"{some[0].folder / name}: Is a directory; check the path and its permissions"
+    assert some[0].state() == states[some[0].name]
+    (some[0].folder / name).rmdir()
+    assert some[0].run(lambda process: None).status == "done"
+
+
+def test_a_file_in_the_place_of_the_folder_is_a_failure_of_its_run(runs: list[GridRun]) -> None:
+    some = [run for run in runs if run.cell.name == "good"]
+    some[0].folder.parent.mkdir(parents=True)
+    some[0].folder.write_text("")
+    states = GridRunner(some).run(lambda run, state: None)
+    assert [states[run.name].status for run in some] == ["failed", "done"]
+    assert "good/seed=1/grid.json: cannot be read (Not a directory)" in states[some[0].name].reason
+
+
+def test_a_run_whose_state_may_not_be_read_has_failed(runs: list[GridRun], monkeypatch: pytest.MonkeyPatch) -> None:
+    GridRunner(runs[:1]).run(lambda run, state: None)
+
+    def refused(path: Path, **options: object) -> str:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(Path, "read_text", refused)
+    monkeypatch.setattr(GridRun, "_digest", "x")
+    assert runs[0].state().status == "failed"
+    assert "grid.json: cannot be read (Permission denied)" in runs[0].state().reason
 
 
 @pytest.mark.parametrize(
