@@ -8,13 +8,12 @@ or takes it back: such replies are left to the judge.
 import re
 from collections.abc import Mapping, Sequence
 
-from medix.judge.options import STRESSED, Options, is_letter_and_text
+from medix.judge.options import LETTERS, STRESSED, Options, is_letter_and_text
 
 VERSION = "option-25"
 """Of the rule; part of what a verdict by it depends on."""
 
 _FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}  # no more: NFKC makes "10²" "102"
-_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _MARKUP = re.compile(
     r"^#{1,6} |</?(?:b|i|em|strong)>|\\(?:boxed|text(?:bf|it|rm)?|math(?:bf|rm))\{|\\[][()]|\}", re.MULTILINE
 )
@@ -52,10 +51,10 @@ def option_of(answer: str, choices: Sequence[str], *, is_cut: bool = False) -> i
         choices: the choices, in the order of their letters.
         is_cut: whether the text was cut at the limit of tokens; then it is not clear how it goes on.
     """
-    if is_cut or not choices or len(choices) > len(_LETTERS):
+    if is_cut or not choices or len(choices) > len(LETTERS):
         return None
     answer = _plain(answer)
-    texts = dict(zip(_LETTERS, (_plain(text) or text for text in choices), strict=False))
+    texts = dict(zip(LETTERS, (_plain(text) or text for text in choices), strict=False))
     if is_letter_and_text(answer, texts):
         return None
     before, said = _said(answer)
@@ -65,7 +64,7 @@ def option_of(answer: str, choices: Sequence[str], *, is_cut: bool = False) -> i
     others = {_joined(text) for other, text in texts.items() if other != letter}
     if others & {_joined(texts[letter]), _joined(answer)}:
         return None
-    return None if _speaks_of_choices(before, texts) else _LETTERS.index(letter)
+    return None if _speaks_of_choices(before, texts) else LETTERS.index(letter)
 
 
 def _plain(text: str) -> str:

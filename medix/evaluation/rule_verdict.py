@@ -7,7 +7,7 @@ from typing import Any
 from medix.evaluation.closed_rule import closed_words
 from medix.evaluation.option_rule import VERSION, option_of
 from medix.judge.hybrid import rule_exact
-from medix.judge.options import lone_letter
+from medix.judge.options import choice_letter, lone_letter
 from medix.types import JudgeQuestion
 
 OF_RULES = "rule/"
@@ -64,7 +64,7 @@ def question_of(row: Mapping[str, Any]) -> JudgeQuestion:
     reference, *aliases = row["references"]
     index = row["answer_index"]
     if index is not None:
-        aliases = [f"{chr(ord('A') + index)}. {reference}", *aliases]
+        aliases = [f"{choice_letter(index)}. {reference}", *aliases]
     return JudgeQuestion(row["question"], reference, row["answer"], tuple(aliases))
 
 
@@ -73,9 +73,8 @@ def _option(row: Mapping[str, Any], answer: str) -> RuleVerdict | None:
     if right is None or not choices:
         return None
     given = option_of(answer, choices, is_cut=row["finish_reason"] == "length")
-    wanted = chr(ord("A") + right)
     if given is not None:
-        named = f"choice {chr(ord('A') + given)} is named, {wanted} is right"
+        named = f"choice {choice_letter(given)} is named, {choice_letter(right)} is right"
         return RuleVerdict(float(given == right), named)
     return None
 

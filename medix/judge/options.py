@@ -24,7 +24,9 @@ STRESSED = re.compile(r"(?<![\w*_`$])([*_`$]{1,3})(?=\S)([^\n*_`$]+?)\1(?![\w*_`
 """A text between marks of Markdown or mathematics, its second group."""
 _NO_WORD_BEFORE, _NO_WORD_AFTER = "(?<![A-Za-z0-9])", "(?![A-Za-z0-9])"  # also beside Chinese, as in "A型"
 _LONGEST = 2000  # longer answers are taken to name no single option
-_FEWEST, _MOST = 2, 26
+_FEWEST = 2
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+"""Of choices, in their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,17 @@ def begins_with_bare_a(text: str) -> bool:
     return re.match(r"\s*[Aa]\s+\w", text) is not None
 
 
+def choice_letter(place: int) -> str:
+    """The letter of the choice at a place, from 0.
+
+    Raises:
+        ValueError: no letter is left for it.
+    """
+    if place >= len(LETTERS):
+        raise ValueError(f"choices: {place + 1} of one question, and there are {len(LETTERS)} letters; keep fewer")
+    return LETTERS[place]
+
+
 @lru_cache(maxsize=4096)
 def read_options(question: str) -> Options | None:
     """The options listed in a question, each in a line that begins with its letter; None if there is no clear list.
@@ -133,7 +146,7 @@ def read_options(question: str) -> Options | None:
     """
     labels = list(_AT_START.finditer(question))
     letters = normalize("NFKC", "".join(label[1] for label in labels))
-    capitals = "".join(chr(ord("A") + index) for index in range(min(len(letters), _MOST)))
+    capitals = LETTERS[: len(letters)]
     if len(letters) < _FEWEST or letters not in (capitals, capitals.lower()):
         return None
     if any(letters_alone(letter, question) > 1 for letter in letters[1:]):

@@ -184,3 +184,10 @@ def test_a_judge_is_told_the_letter_of_the_right_choice() -> None:
     assert question_of({**ROW, **CHOICES, "answer": "osseous"}).aliases == ("B. bone",)
     asked = question_of({**ROW, "references": ["left", "sinister"]})
     assert (asked.reference, asked.answer, asked.aliases) == ("left", "left", ("sinister",))
+
+
+def test_a_choice_without_a_letter_is_a_fault() -> None:
+    row = {"question": "Which?", "choices": [f"x{place}" for place in range(30)], "answer_index": 27}
+    assert credit(("option",), **row, references=["x27"], answer="x27") is None
+    with pytest.raises(ValueError, match="choices: 28 of one question"):
+        question_of({**ROW, **row, "references": ["x27"]})

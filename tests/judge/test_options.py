@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medix.judge.options import Options, begins_with_bare_a, is_letter_and_text, read_options, without_emphasis
+from medix.judge.options import (
+    Options,
+    begins_with_bare_a,
+    choice_letter,
+    is_letter_and_text,
+    read_options,
+    without_emphasis,
+)
 
 LINES = "Which test is best?\nA. ultrasound\nB. CT scan\nC. MRI\nD. X-ray"
 XYZ = {"A": "x-ray", "B": "MRI scan", "C": "biopsy"}
@@ -320,3 +327,9 @@ def test_the_article_of_another_option_is_no_letter() -> None:
     options = Options({"A": "x", "B": "a cyst"})
     assert [options.letter_of(text) for text in ("a", "(a)", "A", "Answer: a")] == ["A"] * 4
     assert Options({"A": "x", "B": "vitamin a"}).letter_of("(a)") is None
+
+
+def test_there_is_no_letter_behind_z() -> None:
+    assert (choice_letter(0), choice_letter(25)) == ("A", "Z")
+    with pytest.raises(ValueError, match="choices: 27 of one question, and there are 26 letters; keep fewer"):
+        choice_letter(26)

@@ -11,7 +11,7 @@ from medix.evaluation.answer_text import AnswerText, answer_text
 from medix.evaluation.closed_rule import closed_words
 from medix.judge.base import Judge
 from medix.judge.clinical.literal import is_literally_same
-from medix.judge.options import is_letter_and_text, lone_letter
+from medix.judge.options import LETTERS, is_letter_and_text, lone_letter
 from medix.modality import ModalitySet
 from medix.rewards.columns import check_untagged
 from medix.rewards.suite import RewardSuite
@@ -154,9 +154,13 @@ def _question(state: TaskState) -> str:
 
 
 def _choices(state: TaskState) -> dict[str, str]:
-    """By letter, as in the sample: inspect_ai leaves shuffled choices shuffled, but puts the reply's letters back."""
+    """By letter, as in the sample: inspect_ai leaves shuffled choices shuffled, but puts the reply's letters back.
+
+    Behind the letters it counts on from 1.
+    """
+    labels = [*LETTERS, *map(str, range(1, len(state.choices) + 1))]
     ordered = sorted(state.choices, key=lambda choice: choice.original_position)
-    return {chr(ord("A") + choice.original_position): choice.value for choice in ordered}
+    return {labels[choice.original_position]: choice.value for choice in ordered}
 
 
 def _modality(metadata: Mapping[str, Any], modalities: ModalitySet) -> str | None:

@@ -12,6 +12,7 @@ from medix.data.prompt_errors import MarkerError
 from medix.data.sources.table_images import TableImage
 from medix.data.sources.table_row import TableRow
 from medix.evaluation.tasks.spec import Task, template
+from medix.judge.options import choice_letter
 from medix.types import Sample
 
 _CLOSED = frozenset({"yes", "no"})
@@ -128,7 +129,7 @@ class Items:
         )
 
     def _question(self, row: TableRow) -> str:
-        lettered = "\n".join(f"{chr(ord('A') + place)}. {text}" for place, text in enumerate(row.choices))
+        lettered = "\n".join(f"{choice_letter(place)}. {text}" for place, text in enumerate(row.choices))
         known = {"question": row.question, "context": "\n\n".join(row.context), "choices": lettered}
         try:
             text = self._template.render(known).strip()

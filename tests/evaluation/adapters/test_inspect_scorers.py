@@ -129,6 +129,7 @@ def test_the_letter_of_a_choice_stands_for_its_text(tmp_path: Path, scorers: Mod
 
 BLOOD = ["AB", "A", "B", "O"]
 CLOSED = ["yes", "no", "maybe"]
+MANY = [f"organ {place}" for place in range(28)]
 
 
 @pytest.mark.parametrize(
@@ -140,6 +141,7 @@ CLOSED = ["yes", "no", "maybe"]
         (["Stomach", "Liver"], ["spleen", "Liver"], {"ANSWER: B": 1.0}),
         (["gland", "cyst", "gland"], "gland", {"ANSWER: A": 0.0, "gland": 1.0}),
         (CLOSED, "A", {"Y": 1.0, "n": 0.0, "ANSWER: A": 1.0, "yes": 1.0}),
+        (MANY, "1", {"ANSWER: 1": 1.0, "ANSWER: 2": 0.0, "organ 26": 1.0}),  # inspect_ai counts on behind Z
         (None, "yes", {"Y": 1.0, "n": 0.0, "Yes.": 1.0, "T": 0.0}),
         (None, "left", {"Y": 0.0, "l": 0.0}),
     ],
