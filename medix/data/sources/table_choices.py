@@ -3,17 +3,13 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from itertools import count
 from typing import Any
 from unicodedata import normalize
 
 from medix.data.partition import NOTHING
 from medix.data.sources.class_label import Label
 from medix.data.sources.written_value import written_out
-from medix.judge.options import letter_and_text, lone_letter, without_emphasis
-
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-"""Of choices, in their order."""
+from medix.judge.options import LETTERS, choice_letter, letter_and_text, lone_letter, without_emphasis
 
 WORDS_UNUSED, WORD_CHOSEN = "words for unused choices", "word for nothing as the last choice"
 """Keys of counts: what was decided about a row of CSV that has a column for each choice."""
@@ -28,12 +24,16 @@ READ_AS_OTHERS = "answer that is read as others"
 """Key of a count: a row whose answer is the text of one choice and the letter or number of another."""
 
 _LETTER = "[A-Za-z\uff21-\uff3a\uff41-\uff5a]"
-_LABELLED = re.compile(
-    rf"(?:[(\uff08]({_LETTER})[)\uff09]|({_LETTER})[:.)\uff0e\u3001\u3002\uff1a\uff09])(.*)", re.DOTALL
-)  # also of full width
+_LABELLED, _NUMBERED = (
+    re.compile(rf"(?:[(\uff08]({label})[)\uff09]|({label})[:.)\uff0e\u3001\u3002\uff1a\uff09]{behind})(.*)", re.DOTALL)
+    for label, behind in ((_LETTER, ""), (r"\d{1,2}", r"(?!\d)"))
+)  # also of full width; "1.5" and "1:10" are numbers
 _HEAD = "Choices:\n"
+_JOINT = "[-.,:/^*~\u00b1\u00d7\u2010-\u2015\u2044\u2212]"
+"""Makes one number, range, ratio or fraction of digits on both sides of it: "1.5", "2-3", "2/4"."""
 _ANY_LETTER, _ANY_NUMBER = (
-    re.compile(rf"(?<![a-z0-9])({label})(?![a-z0-9])([\W_]{{0,40}})") for label in ("[a-z]", "[1-9][0-9]?")
+    re.compile(rf"(?<![a-z0-9\u00b0]){label}(?![a-z0-9])([\W_]{{0,40}})")
+    for label in ("([a-z])", rf"(?<![0-9]{_JOINT})([0-9]{{1,2}})(?!{_JOINT}[0-9])")
 )
 """A label in lower case, with whatever marks stand behind it."""
 _WORD_BEFORE = re.compile(r"([^\W_]+)[ #]*\Z")
@@ -47,6 +47,9 @@ _ONLY_MARKS = re.compile(r"[\W_]*(?:[0-9]{1,2}[.)][\W_]*)?")
 """Before the label of a line, which may have a number, too: ``1. A``."""
 _CIRCLED = re.compile("[\u2460-\u2473\u24b6-\u24e9]")
 """Numbers and letters that are their own labels."""
+
+_Pair = tuple[int, int]
+_Found = tuple[str, int, int | None]
 
 
 def letter_index(text: str, count: int) -> int | None:
@@ -130,14 +133,46 @@ def without_unused(texts: Sequence[str], is_nothing: Callable[[str], bool]) -> l
     while used and used[-1] == word:
         used.pop()
     is_single = len(used) == len(texts) - 1
-    return list(texts) if is_single and without_labels(used) == used else used
+    return list(texts) if is_single and not _labels(used, _LABELLED) else used
 
 
 def without_labels(texts: Sequence[str]) -> list[str]:
-    """Choices without the ``A:``, ``B.``, ``(C)``, … that all of them begin with."""
-    found = [_split(text) for text in texts[:26]]
-    labelled = [letter == LETTERS[place] and bool(text) for place, (letter, text) in enumerate(found)]
-    return [text for _, text in found] if 2 <= len(texts) <= 26 and all(labelled) else list(texts)
+    """Choices without the ``A:``, ``b.``, ``(C)``, … that all of them begin with; numbers in order are left.
+
+    Raises:
+        ValueError: these, or numbers, are not in order, so that each choice would have two; or there are too many.
+    """
+    if len(texts) > len(LETTERS):
+        raise ValueError(f"there are {len(texts)} choices, and {len(LETTERS)} letters for them; keep fewer")
+    for kind, starts in ((_LABELLED, {0}), (_NUMBERED, {0, -1})):
+        found = {label - place for place, label in enumerate(_labels(texts, kind))}
+        if len(found) > 1 or not found <= starts:
+            raise ValueError(
+                f"the labels that the choices begin with ({texts[0]}, …) are not those of their order; take them off, "
+                "or bring the choices into the order of their labels, without a gap"
+            )
+    behind = [_split(text)[1] for text in texts]
+    return behind if _labels(texts, _LABELLED) and all(behind) else list(texts)
+
+
+def _labels(texts: Sequence[str], kind: re.Pattern[str]) -> list[int]:
+    """The places that the labels of all choices stand for; empty if not all have one.
+
+    Those of names (``E. coli``, ``K. pneumoniae``; ``1. rib``, ``3. rib``) are none: letters or numbers far behind the
+    last choice, one alone, and such that texts do not differ without them.
+    """
+    found = [match for text in texts if (match := kind.match(text))]
+    said = list(filter(None, (match[3].strip() for match in found)))
+    if not 1 < len(texts) == len(found) or len(set(said)) < len(said):
+        return []
+    places = [_place(match[1] or match[2]) for match in found]
+    is_run = sorted(places) == list(range(min(places), min(places) + len(places)))
+    return places if len(set(places)) > 1 and (is_run or max(places) < len(texts) + 2) else []
+
+
+def _place(label: str) -> int:
+    """The place of a choice that a letter, or a number from 1, stands for."""
+    return int(label) - 1 if label.isdigit() else LETTERS.index(_typed(label).upper())
 
 
 def label_and_text(answer: str) -> tuple[str, str]:
@@ -154,56 +189,91 @@ def _split(text: str) -> tuple[str, str]:
 
 def lettered(choices: Sequence[str]) -> str:
     """Choices as they stand below a question; empty if there are none."""
-    return _HEAD + "\n".join(f"{_letter(place)}. {text}" for place, text in enumerate(choices)) if choices else ""
+    return _HEAD + "\n".join(f"{choice_letter(place)}. {text}" for place, text in enumerate(choices)) if choices else ""
 
 
 def lists_in_order(question: str, choices: Sequence[str]) -> bool:
     """Whether a question gives all choices the letters of their order, in whatever form of list."""
-    if found := _below(question):
-        return len(found) == len(choices) and all(place in places_of(text, choices) for place, text in enumerate(found))
-    return bool(choices) and _in_order(choices) <= _labels_before(question, choices, _ANY_LETTER)
-
-
-def _in_order(choices: Sequence[str]) -> set[tuple[int, int]]:
-    return {(place, place) for place in range(len(choices))}
+    if not choices:
+        return False
+    is_below = _words(question).endswith(_words(lettered(choices)))
+    return is_below or _order(choices) <= _letters_before(question, choices)
 
 
 def lists_otherwise(question: str, choices: Sequence[str]) -> bool:
     """Whether a question gives several choices letters or numbers, one not that of its order, and nowhere all these.
 
     Each letter would be two choices. Not the form of a list is read, but what stands before the texts of the choices:
-    the question may list more than these, or fewer.
+    the question may list more than these, or fewer. Numbers may count from 0.
     """
-    found = [_labels_before(question, choices, kind) for kind in (_ANY_LETTER, _ANY_NUMBER)]
-    if any(_in_order(choices) <= pairs for pairs in found):
+    letters, numbers = set[_Pair](), set[_Pair]()
+    for texts in {tuple(choices), tuple(_unnumbered(choices))}:
+        letters |= _letters_before(question, texts)
+        numbers |= _numbers_before(question, texts)
+    if _order(choices) <= letters:
         return False
-    return any(len(pairs) > 1 and any(label != place for label, place in pairs) for pairs in found)
+    return _is_other(letters, [_order(choices)]) or _is_other(numbers, [_order(choices), _order(choices, -1)])
 
 
-def _labels_before(question: str, choices: Sequence[str], kind: re.Pattern[str]) -> set[tuple[int, int]]:
-    """The places that letters, or numbers, directly before texts of choices stand for, with those of the choices.
+def _order(choices: Sequence[str], start: int = 0) -> set[_Pair]:
+    return {(place + start, place) for place in range(len(choices))}
 
-    A word directly before the first label and before others makes no list, as in "Image 1: CT. Image 2: MRI", but for
-    "option" and the like. Blanks alone are between label and text only at the beginning of a line, where no article is.
-    Nothing is seen of choices that differ in capitals alone, and labels far behind the last choice are none ("(v)").
+
+def _is_other(pairs: set[_Pair], orders: Sequence[set[_Pair]]) -> bool:
+    return len(pairs) > 1 and not any(pairs <= order or order <= pairs for order in orders)
+
+
+def _unnumbered(choices: Sequence[str]) -> list[str]:
+    """Choices without the numbers that all of them begin with."""
+    is_numbered = bool(_labels(choices, _NUMBERED))
+    return [match[3] if is_numbered and (match := _NUMBERED.match(text)) else text for text in choices]
+
+
+def _letters_before(question: str, choices: Sequence[str]) -> set[_Pair]:
+    """The places that letters directly before texts of choices stand for, with those of the choices.
+
+    A word directly before the first label and before others makes no list, as in "Image A: CT. Image B: MRI", but for
+    "option" and the like.
+    """
+    found = _labels_before(question, choices, _ANY_LETTER)
+    firsts = {word for word, label, _ in found if label == 0} - {"", *_SPOKEN}
+    words = Counter(word for word, _, place in found if place is not None)
+    return {
+        (label, place) for word, label, place in found if place is not None and (words[word] == 1 or word not in firsts)
+    }
+
+
+def _numbers_before(question: str, choices: Sequence[str]) -> set[_Pair]:
+    """As ``_letters_before``, of numbers, which are no letters of choices: a word before one of them makes no list."""
+    found = {
+        (word, label, place)
+        for word, label, place in _labels_before(question, choices, _ANY_NUMBER)
+        if place is not None
+    }
+    is_list = all(not word or word in _SPOKEN for word, _, _ in found)
+    return {(label, place) for _, label, place in found} if is_list else set()
+
+
+def _labels_before(question: str, choices: Sequence[str], kind: re.Pattern[str]) -> list[_Found]:
+    """The words before labels, the places that the labels stand for, and those of the choices directly behind them.
+
+    The last are None where another text follows. Blanks alone are between label and text only at the beginning of a
+    line, where no article is. Nothing is seen of choices that differ in capitals alone, and labels far behind the last
+    choice are none ("(v)").
     """
     asked, texts = _plain(question), [_plain(text).rstrip(".,; ") for text in choices]
     if len(set(texts)) < len(texts):
-        return set()
-    found, firsts, end = list[tuple[str, tuple[int, int]]](), set[str](), 0
+        return []
+    found, end = list[_Found](), 0
     for label in kind.finditer(asked):
-        word = _word_before(asked, end, label)
-        place = int(label[1]) - 1 if label[1].isdigit() else LETTERS.find(label[1].upper())
+        word, place = _word_before(asked, end, label), _place(label[1])
         if label.start() < end or place > len(choices) + 2 or not _is_label(asked, word, label):
             continue
-        firsts |= {word} if place == 0 else set()
         starts = range(label.start(2), label.end() + 1)  # marks may be a part of the text: "-5"
         text, start = next(((text, start) for start in starts if (text := _text_at(asked, start, texts))), ("", 0))
-        if text:
-            end = start + len(text)
-            found.append((word, (place, texts.index(text))))
-    words = Counter(word for word, _ in found)
-    return {pair for word, pair in found if words[word] == 1 or word not in firsts or not word or word in _SPOKEN}
+        end = start + len(text) if text else end
+        found.append((word, place, texts.index(text) if text else None))
+    return found
 
 
 def _word_before(asked: str, end: int, label: re.Match[str]) -> str:
@@ -233,21 +303,6 @@ def _plain(text: str) -> str:
     text = _TAG.sub("", _STRESS_TAG.sub("*", _LINE_TAG.sub("\n", _CIRCLED.sub(r" (\g<0>) ", text))))
     lines = _STRESSED.sub(r"\1)", text).splitlines()
     return "\n".join(_words(_typed(without_emphasis(line))) for line in lines).strip()
-
-
-def _below(question: str) -> list[str]:
-    _, found, rest = question.rpartition(f"\n\n{_HEAD}{_letter(0)}. ")
-    choices = []
-    for place in count(1) if found else ():
-        text, is_followed, rest = rest.partition(f"\n{_letter(place)}. ")
-        choices.append(text)
-        if not is_followed:
-            break
-    return choices
-
-
-def _letter(place: int) -> str:
-    return chr(ord("A") + place)
 
 
 def choice_notes(counts: Counter[str]) -> list[str]:

@@ -169,24 +169,24 @@ class Cells:
     def _choices(self) -> tuple[str, ...]:
         columns = self.data.columns
         if self.data.fixed_choices:
-            return tuple(self.data.fixed_choices)
+            return tuple(without_labels(self.data.fixed_choices))
         are_columns = isinstance(columns.choices, list)
         given = [self._cell(column) for column in columns.choices] if are_columns else self._cell(str(columns.choices))
         if given is None or given == "" or (isinstance(given, str) and not self._stated(given)):
             return ()
         try:
             texts = [self._as_text("choices", one).strip() for one in listed(given)]
+            while texts and not texts[-1]:
+                texts.pop()
+            if are_columns:
+                texts = without_unused(texts, lambda text: not self._stated(text))
+            if not all(texts):
+                raise ValueError("a choice in the middle is empty")
+            return tuple(without_labels(texts))
         except CellError:
             raise
         except ValueError as error:
             raise self._fault("choices", given, str(error)) from error
-        while texts and not texts[-1]:
-            texts.pop()
-        if are_columns:
-            texts = without_unused(texts, lambda text: not self._stated(text))
-        if not all(texts):
-            raise self._fault("choices", given, "a choice in the middle is empty")
-        return tuple(without_labels(texts))
 
     def _notes(self, choices: tuple[str, ...], subgroup: Mapping[str, str]) -> Iterator[str]:
         """Numbers without a band; in CSV with a column for each choice, that the last ones hold a word for nothing."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from medix.data.sources.table_choices import without_labels
 from medix.data.sources.table_labels import check_edges
 from medix.spec_file import named_line, parse_error_message
 from medix.spec_reading import SPECS
@@ -24,7 +25,7 @@ class Columns:
         id: identity of the row; without one, rows are told apart by their content.
         context: what is to be read before the question: text, or a list of texts, all of which are shown.
         choices: one column that holds a list, an object from letters to texts or the text of a list; or one column
-            for each choice.
+            for each choice. At most 26; labels in front of all of them are those of their order.
         answer_index: number of the right choice, from 0.
         answer_letter: letter of the right choice; where a row has no choices, its answer.
         images: columns with images: encoded bytes, base64, ``data:`` addresses, file names, ``{"bytes": …, "path": …}``
@@ -125,6 +126,10 @@ class TableData:
     def __post_init__(self) -> None:
         if self.fixed_choices and self.columns.choices:
             raise ValueError("data.fixed_choices and data.columns.choices both name the choices; keep one of them")
+        try:
+            without_labels(self.fixed_choices)
+        except ValueError as error:
+            raise ValueError(f"data.fixed_choices: {self.fixed_choices!r:.80}: {error}") from error
         if self.modality and self.columns.modality:
             raise ValueError("data.modality and data.columns.modality both name the modality; keep one of them")
         if empty := [name for name, wanted in self.filter.items() if wanted == []]:

@@ -16,6 +16,7 @@ from medix.data.sources.table_choices import (
     lists_otherwise,
     places_of,
     without_labels,
+    without_unused,
 )
 from tests.support.option_lists import AROUND, LABELS, TEXTS, option_list
 
@@ -28,8 +29,48 @@ def test_labels_are_taken_away_where_all_choices_have_theirs() -> None:
         == without_labels(["\uff08A\uff09 x", "\uff08\uff22\uff09y"])
         == ["x", "y"]
     )
-    assert without_labels(["A. x", "C. y"]) == ["A. x", "C. y"]
-    assert without_labels(["A. x", "B."]) == ["A. x", "B."]
+    assert without_labels(["a) x", "b) y"]) == without_labels(["(a) x", "B. y"]) == ["x", "y"]
+    for kept in (["A. x", "B."], ["1. x", "2. y"], ["0) x", "1) y"], ["A. x", "y"], ["\uff11\uff0ex", "\uff12\uff0ey"]):
+        assert without_labels(kept) == kept
+
+
+@pytest.mark.parametrize("label", ["{}) {}", "{}. {}", "({}) {}", "{}: {}", "\uff08{}\uff09{}", "{}\u3001{}"])
+def test_choices_with_other_labels_than_those_of_their_order_are_a_fault(label: str) -> None:
+    """Each would have two letters: "A. A) left, B. C) right, C. D) both", of which C is two."""
+    texts = ["left", "right", "both"]
+    for labels in ("ACD", "BCA", "acd", "bca", "BCD", "AAB", "134", "231", "234", "021", "\uff22\uff23\uff21"):
+        choices = [label.format(*one) for one in zip(labels, texts, strict=True)]
+        with pytest.raises(ValueError, match="are not those of their order; take them off, or bring"):
+            without_labels(choices)
+    with pytest.raises(ValueError, match="not those of their order"):
+        without_labels(["D) w", "E) x", "F) y", "G) z"])
+
+
+def test_what_only_looks_like_labels_of_choices_is_left() -> None:
+    for choices in (
+        ["A. fumigatus", "C. difficile", "Candida", "Mucor"],
+        ["E. coli", "K. pneumoniae", "P. mirabilis", "S. saprophyticus"],
+        ["C. tetani", "C. difficile", "C. botulinum"],
+        ["P. vivax", "P. ovale", "P. falciparum"],
+        ["1. Grades", "kein Befund"],
+        ["1. rib", "3. rib", "5. rib"],
+        ["1.5 mg", "2.5 mg", "0.5 mg"],
+        ["1:10", "1:20", "2:10"],
+        ["2.x"],
+    ):
+        assert without_labels(choices) == choices
+
+
+def test_there_are_no_more_choices_than_letters() -> None:
+    assert len(without_labels(["x"] * 26)) == 26
+    with pytest.raises(ValueError, match="there are 27 choices, and 26 letters for them; keep fewer"):
+        without_labels(["x"] * 27)
+
+
+def test_a_word_behind_choices_with_labels_is_no_choice() -> None:
+    for used in (["A) left", "B) right"], ["A) left", "C) right"]):
+        assert without_unused([*used, "NA"], lambda text: text == "NA") == used
+    assert without_unused(["left", "right", "NA"], lambda text: text == "NA") == ["left", "right", "NA"]
 
 
 @pytest.mark.parametrize(
@@ -52,7 +93,7 @@ def test_a_text_is_the_choice_that_differs_least(text: str) -> None:
     assert places_of("", ["", "x"]) == []
 
 
-@pytest.mark.parametrize("choices", [["left", "right"], ["C", "c"], ["one\ntwo", "B. x", "?"], ["x"] * 30, []])
+@pytest.mark.parametrize("choices", [["left", "right"], ["C", "c"], ["one\ntwo", "B. x", "?"], ["x"] * 25, []])
 def test_choices_below_a_question_are_found_again(choices: list[str]) -> None:
     asked = "A. baumannii\nA. or B.\n\nWhich?"
     question = "\n\n".join(filter(None, [asked, lettered(choices)]))
@@ -136,6 +177,7 @@ def test_what_only_looks_like_another_order_is_none() -> None:
     five = ["fever", "cough", "rash", "ache", "chills"]
     assert not lists_otherwise("Is (i) fever, (ii) cough, (iii) rash, (iv) ache or (v) chills first?", five)
     assert not lists_otherwise("Drug A: left. Drug B: right. Which?", ["right", "left"])
+    assert not lists_otherwise("Image A: US. Image B: CT. Image C: MRI. Which?", ["CT", "MRI"])
     lobes = "Which lobe is enlarged? A. middle lobe B. left lobe C. caudate lobe D. right lobe"
     assert lists_otherwise(lobes, ["left lobe", "right lobe"])
 
@@ -196,8 +238,44 @@ def test_an_order_that_stands_anywhere_is_that_of_the_choices() -> None:
     choices = ["left", "right", "both"]
     facts = "(a) both, (b) right, (c) left."
     assert lists_otherwise(f"There were {facts}", choices)
-    for own in ("A left\nB right\nC both", "1. left, 2. right or 3. both", "| A | left |\n| B | right |\n| C | both |"):
+    for own in ("A left\nB right\nC both", "| A | left |\n| B | right |\n| C | both |"):
         assert not lists_otherwise(f"There were {facts}\n{own}", choices)
+    numbered = "1. left, 2. right or 3. both"
+    assert lists_otherwise(f"There were {facts} {numbered}", choices)  # letters of the facts are those of choices, too
+    assert not lists_otherwise(f"There were 1. both, 2. right, 3. left. {numbered}", choices)
+
+
+def test_numbers_may_count_from_0() -> None:
+    grades = ["none", "mild", "moderate", "severe"]
+    for form in ("0 = {}, 1 = {}, 2 = {}, 3 = {}", "0. {}\n1. {}\n2. {}\n3. {}", "(0) {} (1) {} (2) {} (3) {}"):
+        for order in itertools.permutations(grades):
+            question = f"Which grade? {form.format(*order)}"
+            assert lists_otherwise(question, grades) == (list(order) != grades)
+            assert not lists_in_order(question, grades)  # letters stand below it
+    assert not lists_otherwise("0 = none, 1 = mild, ...", grades)
+    assert lists_otherwise("A = mild, B = moderate", grades)
+
+
+@pytest.mark.parametrize(
+    "stem",
+    [
+        "between 1.2 and 2.3 cm", "from 4.3 mEq/L to 3.1 mEq/L", "2-3 times, 3\u20134 days",
+        "2/4 at the knees, 1/4 at both", "2:1, then 3:2", "at 1.2.3.4", "2\u00b11 and 3\u00b12", "10^2 and 2^3",
+        "37 \u00b0C, 2, 38 \u00b0C, 1",
+        "2\u00d73 and 3\u00d74", "1\u20442 and 3\u20444", "figures 1 (4) and 2 (3)",
+    ],
+)  # fmt: skip
+def test_no_part_of_a_number_is_a_label(stem: str) -> None:
+    for order in itertools.permutations("1234"):
+        assert not lists_otherwise(f"It was {stem}. How many?", order)
+
+
+def test_numbers_of_choices_are_compared_with_those_of_the_question() -> None:
+    choices = ["1. left", "2. right"]
+    for form in ("(1) {} (2) {}", "1. {}\n2. {}", "A. {}\nB. {}"):
+        assert lists_otherwise(f"Which? {form.format('right', 'left')}", choices)
+        assert not lists_otherwise(f"Which? {form.format('left', 'right')}", choices)
+    assert lists_otherwise("Which?\nA. 2. right\nB. 1. left", choices)
 
 
 _MARKS = [*string.punctuation, " ", "\u3001", "\uff08", "\u3010", "\u2022", "\u2192", "\u00bb"]

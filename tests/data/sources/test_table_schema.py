@@ -23,6 +23,14 @@ def test_every_column_is_named_by_its_key() -> None:
     [
         ({"columns": Columns(question="q")}, "names no answer"),
         ({"columns": Columns(answer="a", choices="c"), "fixed_choices": ["yes"]}, "both name the choices"),
+        (
+            {"columns": Columns(answer="a"), "fixed_choices": ["B. no", "A. yes"]},
+            r"data.fixed_choices: \['B. no', 'A. yes'\]: the labels that the choices begin with",
+        ),
+        (
+            {"columns": Columns(answer="a"), "fixed_choices": ["x"] * 27},
+            r"data.fixed_choices: .*: there are 27 choices, and 26 letters for them",
+        ),
         ({"columns": Columns(answer="a", modality="m"), "modality": "CT_SCAN"}, "both name the modality"),
         (
             {"columns": Columns(answer_letter="a"), "answers": "texts"},
