@@ -6,10 +6,10 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from medix.atomic_file import write_atomically
-from medix.checkpoint_content import digest_of
-from medix.durable_files import copy, delete, rename
 from medix.evaluation.validation import incomparable
+from medix.files.atomic_file import write_atomically
+from medix.files.checkpoint_content import digest_of
+from medix.files.durable_files import copy, delete, rename
 
 _LOG = logging.getLogger(__name__)
 

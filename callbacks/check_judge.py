@@ -9,11 +9,11 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.seed import isolate_rng
 
-from medix.atomic_file import write_atomically
 from medix.callbacks.step_axis import log_at_step
 from medix.callbacks.watched import watched
 from medix.distributed import fail_together, gather, rank
 from medix.evaluation.canary_rates import CanaryLimits, CanaryRates
+from medix.files.atomic_file import write_atomically
 from medix.judge.base import Judge
 from medix.judge.canaries import read_canaries, run_canaries, shipped_canaries
 from medix.reporting.render import plain

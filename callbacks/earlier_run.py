@@ -8,7 +8,7 @@ from pathlib import Path
 from lightning.pytorch import Trainer
 
 from medix.callbacks.own_checkpoints import is_of_run
-from medix.durable_files import set_aside
+from medix.files.durable_files import set_aside
 from medix.reporting.evaluations import FILES
 
 _READ_THERE = (

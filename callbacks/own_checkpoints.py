@@ -7,7 +7,7 @@ tell whose a file is: every checkpoint holds the digests of those that were ther
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from medix.checkpoint_content import digest_of
+from medix.files.checkpoint_content import digest_of
 from medix.modules import checkpoint_file
 from medix.modules.checkpoint_file import DamagedCheckpointError
 

@@ -9,11 +9,11 @@ from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from medix.atomic_file import naming
 from medix.callbacks.judged_groups import verdicts_of_rewards
 from medix.callbacks.watched import accuracy_component, suite_of, watched
 from medix.distributed import gather
 from medix.evaluation.validation import Validation
+from medix.files.atomic_file import naming
 from medix.modules.last_step import LastStep
 from medix.reporting.record import (
     CompletionRecord,

@@ -17,11 +17,11 @@ from medix.callbacks.best_checkpoint import BestCheckpoint
 from medix.callbacks.judge_validation import JudgeValidation
 from medix.callbacks.own_checkpoints import lineage, own_checkpoints
 from medix.callbacks.watched import suite_of, watched
-from medix.checkpoint_content import digest_of
 from medix.data.loader import FAULTS
-from medix.disk_room import remedy
 from medix.distributed import fail_together, gather
-from medix.durable_files import delete, rename, set_aside, sync
+from medix.files.checkpoint_content import digest_of
+from medix.files.disk_room import remedy
+from medix.files.durable_files import delete, rename, set_aside, sync
 from medix.modules.checkpoint_io import InPlaceCheckpointIO
 from medix.run_beginning import Beginning, beginning_of, note_beginning
 from medix.run_end import forget_end

@@ -8,14 +8,14 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.cli import SaveConfigCallback
 
-from medix.atomic_file import write_atomically
 from medix.callbacks.earlier_run import set_earlier_run_aside
 from medix.callbacks.save_checkpoint import checkpoints, latest
 from medix.callbacks.spec_changes import MEASURES, Change, as_measured, changes, differences, refuse
 from medix.callbacks.stretches import Stretch, told, with_stretch
 from medix.callbacks.watched import suite_of, watched
-from medix.durable_files import set_aside
 from medix.evaluation.validation import incomparable
+from medix.files.atomic_file import write_atomically
+from medix.files.durable_files import set_aside
 from medix.modules import checkpoint as state
 from medix.yaml_text import read_yaml, read_yaml_file
 

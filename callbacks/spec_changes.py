@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from medix.trainer_keys import long_form
+from medix.spec.trainer_keys import long_form
 
 _ANEW = "Give the value it was trained with, or start afresh in another trainer.default_root_dir"
 

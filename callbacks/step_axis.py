@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import torch
 from lightning.pytorch import Trainer
 
-from medix.atomic_file import naming
+from medix.files.atomic_file import naming
 
 
 def log_at_step(trainer: Trainer, metrics: Mapping[str, float], step: int) -> None:

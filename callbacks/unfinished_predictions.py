@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from medix import folder_lock
 from medix.evaluation.row_file import RowFile
+from medix.files import folder_lock
 from medix.reporting.record import CompletionRecord
 
 _FACTS = "facts"

@@ -9,13 +9,13 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
-from medix.atomic_file import is_stream
 from medix.callbacks.unfinished_predictions import UnfinishedPredictions
 from medix.callbacks.watched import images_exchanged, watched
 from medix.data.datamodule import ShardDataModule
 from medix.data.exchange import ExchangedImages
 from medix.data.stream import Stream
 from medix.distributed import broadcast, fail_together, gather
+from medix.files.atomic_file import is_stream
 from medix.reporting.record import record_completion, with_images, write_records
 from medix.reporting.record_identity import unique
 from medix.types import RolloutGroup

@@ -14,7 +14,6 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from medix import stop_signal
-from medix.atomic_file import write_atomically
 from medix.callbacks.log_rewards import step_metrics
 from medix.callbacks.run_facts import run_facts, run_head, split_label, training_sizes, versions
 from medix.callbacks.save_spec import changed_spec
@@ -23,6 +22,7 @@ from medix.callbacks.watched import reward_judges, suite_of, watched
 from medix.distributed import gather
 from medix.evaluation.statistics import paired_difference
 from medix.evaluation.validation import Validation, differences_from_training, incomparable
+from medix.files.atomic_file import write_atomically
 from medix.plain_console import PlainConsole
 from medix.reporting.balance import Balance, GroupRow
 from medix.reporting.evaluations import FILES, began, read_evaluations, read_report

@@ -95,7 +95,7 @@ def _run(words: list[str]) -> int:
         print(f"medix {__version__}")
         return exit_status.ExitStatus.DONE
     if command in TRAINER_COMMANDS:
-        from medix.spec_early import check_early
+        from medix.spec.spec_early import check_early
 
         check_early(rest)
         return _main_of("medix.cli")(words)

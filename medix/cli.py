@@ -20,8 +20,7 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger
 
-from medix import folder_lock, stop_signal
-from medix.atomic_file import check_writable
+from medix import stop_signal
 from medix.batch_limits import LimitedTrainer
 from medix.callbacks.agree_on_checkpoint import AgreeOnCheckpoint
 from medix.callbacks.judge_validation import JudgeValidation
@@ -38,6 +37,9 @@ from medix.data.datamodule import ShardDataModule
 from medix.data.manifest import joint_digest
 from medix.distributed import gather, stop_together
 from medix.exit_status import ExitStatus
+from medix.files import folder_lock
+from medix.files.atomic_file import check_writable
+from medix.files.standard_output import give_back, is_standard_output, keep_for_lines, names_it
 from medix.first_failure import told_by_all
 from medix.judge.base import Judge
 from medix.launcher import Launcher
@@ -54,15 +56,14 @@ from medix.run_end import note_end
 from medix.run_start import CKPT_PATH, RunStart
 from medix.seeds import seed_note
 from medix.slurm_job import requeued
-from medix.spec_check import check, inline
-from medix.spec_fault import shortened
-from medix.spec_names import resolve_specs
+from medix.spec.spec_check import check, inline
+from medix.spec.spec_fault import shortened
+from medix.spec.spec_names import resolve_specs
+from medix.spec.spec_reading import settings
+from medix.spec.trainer_keys import NOT_OURS, check_trainer_keys
 from medix.spec_parser import ROOTS, SpecParser
-from medix.spec_reading import settings
-from medix.standard_output import give_back, is_standard_output, keep_for_lines, names_it
 from medix.stop_signal import StopRequested
 from medix.told_once import told_once
-from medix.trainer_keys import NOT_OURS, check_trainer_keys
 from medix.visible_text import tell
 from medix.yaml_text import read_yaml
 
@@ -118,7 +119,7 @@ class MedixCLI(LightningCLI):
         """Parse the command line after a check of what the parser would take without a word.
 
         Raises:
-            ValueError: a spec file or the command line says something twice or nothing; see ``medix.spec_check``.
+            ValueError: a spec file or the command line says something twice or nothing; see ``medix.spec.spec_check``.
         """
         if args is None or isinstance(args, list):
             check(settings(sys.argv[1:] if args is None else args), ROOTS)

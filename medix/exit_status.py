@@ -16,7 +16,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
-from medix.disk_room import NO_ROOM, remedy, room
+from medix.files.disk_room import NO_ROOM, remedy, room
 from medix.stop_signal import Stopped, stopped_by
 from medix.visible_text import tell, visible_messages
 

@@ -16,7 +16,7 @@ from medix.launcher import Launcher
 from medix.modules import checkpoint_file
 from medix.modules.group_rl import GroupRLModule
 from medix.plain_console import PlainConsole
-from medix.trainer_keys import SUPPORTED, long_form
+from medix.spec.trainer_keys import SUPPORTED, long_form
 
 BASE = "base"
 """``--ckpt_path base``: the weights that ``policy.name`` names, although the run has checkpoints."""

@@ -9,7 +9,7 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from medix.atomic_file import write_atomically
+from medix.files.atomic_file import write_atomically
 
 NAME = "began_from.json"
 

@@ -7,8 +7,8 @@ The mark is of one file, not of a step: another training that goes on from an ea
 import json
 from pathlib import Path
 
-from medix.atomic_file import write_atomically
-from medix.checkpoint_content import digest_of
+from medix.files.atomic_file import write_atomically
+from medix.files.checkpoint_content import digest_of
 
 _NAME = "ended.json"
 

@@ -8,7 +8,7 @@ from lightning.pytorch import Callback
 
 from medix.callbacks.save_checkpoint import SaveCheckpoint, latest
 from medix.callbacks.save_spec import step_of
-from medix.checkpoint_content import digest_of
+from medix.files.checkpoint_content import digest_of
 from medix.plan import BASE, chosen_checkpoint
 from medix.run_beginning import NAME, beginning_of, named
 from medix.run_end import has_ended

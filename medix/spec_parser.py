@@ -13,8 +13,8 @@ from lightning.pytorch.cli import LightningArgumentParser
 from medix.data.datamodule import ShardDataModule
 from medix.judge.base import Judge
 from medix.modules.group_rl import GroupRLModule
-from medix.spec_fault import explain
-from medix.spec_reading import parser_mode
+from medix.spec.spec_fault import explain
+from medix.spec.spec_reading import parser_mode
 from medix.visible_text import tell
 
 ROOTS: dict[str, Any] = {"model": GroupRLModule, "data": ShardDataModule, "trainer": Trainer, "judge": Judge | None}

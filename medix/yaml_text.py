@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from medix.text_lines import BYTE_ORDER_MARKS
+from medix.files.text_lines import BYTE_ORDER_MARKS
 
 _FLOAT = re.compile(
     r"""^(?:[-+]?[0-9][0-9_]*\.[0-9_]*(?:[eE][-+]?[0-9]+)?

@@ -64,7 +64,7 @@ def test_help_is_quick_because_lightning_is_not_imported() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["medix.types", "medix.modality", "medix.grammar", "medix.judge", "medix.spec_early"]
+    "module", ["medix.types", "medix.modality", "medix.grammar", "medix.judge", "medix.spec.spec_early"]
 )
 def test_the_nouns_and_the_judges_import_without_torch(module: str) -> None:
     code = f"import sys, {module}; assert 'torch' not in sys.modules, 'torch'; assert 'aiohttp' not in sys.modules"

@@ -8,7 +8,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 from medix.batch_limits import LimitedTrainer
 from medix.cli import MedixCLI
-from medix.spec_reading import parser_mode
+from medix.spec.spec_reading import parser_mode
 
 
 @pytest.fixture(scope="module")

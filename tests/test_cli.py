@@ -13,9 +13,9 @@ import torch
 import yaml
 
 from medix.cli import build_module
-from medix.folder_lock import held
+from medix.files.folder_lock import held
 from medix.policy.tiny import build_tiny
-from medix.spec_names import find_spec, resolve_specs
+from medix.spec.spec_names import find_spec, resolve_specs
 from medix.spec_parser import SpecParser
 from medix.types import image_id
 from tests.support.inside import Inside, working_in

@@ -22,12 +22,12 @@ from medix.data.sources.source import RowError
 from medix.data.sources.table_file import TableError
 from medix.data.tar_samples import TarLayoutError, tar_samples
 from medix.data.tar_walk import tar_faults
+from medix.files.text_lines import TextFileError
 from medix.grammar import parse
 from medix.judge.serving.chat_reply import ChatReply
 from medix.judge.verdict import Score01Rule, YesNoRule
 from medix.modality import ModalitySet
 from medix.rollout.serving.stream import ChoiceStream, StreamError
-from medix.text_lines import TextFileError
 from medix.yaml_text import read_yaml, write_yaml
 from tests.support.tar_headers import header
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from medix.callbacks.save_checkpoint import SaveCheckpoint
-from medix.checkpoint_content import digest_of
+from medix.files.checkpoint_content import digest_of
 from medix.policy.tiny import build_tiny
 from medix.run_beginning import Beginning, note_beginning
 from medix.run_end import note_end

@@ -61,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         Exit status: 1 if a run has failed, with ``--run`` that one.
     """
     arguments = _parser().parse_args(argv)
-    from medix.spec_early import check_early
+    from medix.spec.spec_early import check_early
     from medix.studies.grid import Grid
     from medix.studies.grid_run import GridRun
 
@@ -152,7 +152,7 @@ def _write(runs: "Sequence[GridRun]") -> "GridPage":
 
 def _check_callbacks(words: Sequence[str]) -> None:
     """Refuse a spec whose runs would have nothing to compare, before forty minutes and not after them."""
-    from medix.spec_reading import settings
+    from medix.spec.spec_reading import settings
 
     callbacks: set[str] = set()
     for setting in settings(words):
@@ -168,7 +168,7 @@ def _check_callbacks(words: Sequence[str]) -> None:
 
 
 def _file(name: str) -> Path:
-    from medix.spec_reading import SPECS
+    from medix.spec.spec_reading import SPECS
 
     shipped = SPECS / "ablations" / f"{name.removesuffix('.yaml')}.yaml"
     if Path(name).is_file():

@@ -118,7 +118,7 @@ def _question(arguments: argparse.Namespace) -> Any:
 
 def _judge(name: str) -> "Judge":
     from medix.judge.base import Judge
-    from medix.spec_file import from_file
+    from medix.spec.spec_file import from_file
 
     return from_file(Judge, "judge", name)  # type: ignore[type-abstract]  # the spec names a class of it
 

@@ -29,9 +29,9 @@ exit status: 0 nothing found, 1 findings, 2 the file cannot be read"""
 def main(argv: Sequence[str]) -> int:
     """Print a table of what was found; 1 if anything was."""
     arguments = _parser().parse_args(argv)
-    from medix.atomic_file import write_atomically
     from medix.audit.answer_lines import read_answers
     from medix.audit.answers import AnswerCheck, AnswerFindings
+    from medix.files.atomic_file import write_atomically
     from medix.plain_console import PlainConsole
 
     if arguments.json is not None and arguments.json.resolve() == arguments.file.resolve():

@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments, keys = _parser().parse_known_args(argv)
     words = [word for spec in arguments.config for word in ("--config", spec)] + keys
     begun = time.perf_counter()
-    from medix.spec_early import check_early
+    from medix.spec.spec_early import check_early
 
     check_early(words, batches=False)
     from medix.doctor.examination import examine
@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     findings = examine(words, arguments.gpus, arguments.time_limit, _schedule(arguments), arguments.nodes)
     counts = {state: sum(finding.state == state for finding in findings) for state in ("problem", "warning", "ok")}
     if arguments.json is not None:
-        from medix.atomic_file import write_atomically
+        from medix.files.atomic_file import write_atomically
 
         content = {"config": arguments.config, "keys": keys, "counts": counts}
         content["findings"] = [finding.to_dict() for finding in findings]

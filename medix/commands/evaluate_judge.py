@@ -150,7 +150,7 @@ def opened_judge(name: str | None) -> "Iterator[Judge | None]":
         yield None
         return
     from medix.judge.base import Judge
-    from medix.spec_file import from_file
+    from medix.spec.spec_file import from_file
 
     found: Judge = from_file(Judge, "judge", name)  # type: ignore[type-abstract]  # the spec names a class of it
     try:

@@ -29,11 +29,11 @@ def add_judges(parser: CommandParser) -> None:
 
 def judges(arguments: argparse.Namespace) -> int:
     """Judge with each, and write judges.json; status 1 if a judge left some unscored."""
-    from medix.atomic_file import write_atomically
     from medix.evaluation.folder import EvaluationFolder
     from medix.evaluation.judge_comparison import compare_judges
     from medix.evaluation.scored_completion import joined
     from medix.evaluation.verdicts import Judging
+    from medix.files.atomic_file import write_atomically
     from medix.plain_console import PlainConsole
 
     check_positive(arguments, "votes")

@@ -58,8 +58,8 @@ def show(arguments: argparse.Namespace) -> int:
     if arguments.file.is_dir():
         return _show_folder(arguments.file, arguments.json)
 
-    from medix.atomic_file import write_atomically
     from medix.evaluation.validation import Validation
+    from medix.files.atomic_file import write_atomically
     from medix.reporting.record import read_records
     from medix.reporting.record_identity import distinct, with_datasets
     from medix.reporting.render import plain
@@ -97,7 +97,7 @@ def _steps(records: "Sequence[CompletionRecord]") -> dict[str, Any]:
 def compare(arguments: argparse.Namespace) -> int:
     """Two files on the same samples, or two evaluations on the same tasks."""
     _check_outputs(arguments)
-    from medix.atomic_file import write_atomically
+    from medix.files.atomic_file import write_atomically
     from medix.plain_console import PlainConsole
 
     for path in (arguments.first, arguments.second):
@@ -124,9 +124,9 @@ def compare(arguments: argparse.Namespace) -> int:
 
 
 def _show_folder(folder: Path, json_file: Path | None) -> int:
-    from medix.atomic_file import write_atomically
     from medix.evaluation.folder import EvaluationFolder
     from medix.evaluation.folder_score import FolderScore
+    from medix.files.atomic_file import write_atomically
     from medix.plain_console import PlainConsole
 
     scored = FolderScore.of(EvaluationFolder(folder))

@@ -80,9 +80,9 @@ def score(arguments: argparse.Namespace) -> int:
 
 def report(arguments: argparse.Namespace) -> int:
     """Write the tables, report.html, and the submission to the public leaderboard; status 1 if nothing is scored."""
-    from medix.atomic_file import write_atomically
     from medix.evaluation.evaluation_items import chosen_items
     from medix.evaluation.leaderboard import write_submission
+    from medix.files.atomic_file import write_atomically
     from medix.plain_console import PlainConsole
     from medix.reporting.evaluation_page import EvaluationPage
 
@@ -186,7 +186,7 @@ def _tell_earlier_report(folder: Path) -> None:
 
 
 def _write_tables(page: "EvaluationPage", folder: Path) -> None:
-    from medix.atomic_file import write_atomically
+    from medix.files.atomic_file import write_atomically
 
     write_atomically(folder / "table.json", json.dumps(page.data, indent=2, allow_nan=False) + "\n")
     write_atomically(folder / "table.md", page.markdown())

@@ -22,9 +22,9 @@ def tasks(arguments: argparse.Namespace) -> int:
     """List the tasks."""
     from rich.table import Table
 
-    from medix.atomic_file import write_atomically
     from medix.evaluation.tasks.loader import availability
     from medix.evaluation.tasks.spec import read_tasks, shipped
+    from medix.files.atomic_file import write_atomically
     from medix.plain_console import PlainConsole
 
     table = Table(box=None, pad_edge=False)

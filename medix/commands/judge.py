@@ -158,7 +158,7 @@ def _canaries(arguments: argparse.Namespace) -> int:
         tell(f"medix judge canaries: asking {judge.identity} {len(canaries)} questions", sys.stderr)
         rates = CanaryRates(canaries.version, judge.identity, tuple(run_canaries(judge, canaries)))
     if arguments.json is not None:
-        from medix.atomic_file import write_atomically
+        from medix.files.atomic_file import write_atomically
         from medix.reporting.render import plain
 
         write_atomically(arguments.json, json.dumps(plain(rates.to_dict()), indent=2, allow_nan=False) + "\n")

@@ -41,9 +41,9 @@ def add_agreement(parser: CommandParser) -> None:
 
 def agreement(arguments: argparse.Namespace) -> int:
     """Print and write the rates; status 1 if no answer has a verdict."""
-    from medix.atomic_file import write_atomically
     from medix.evaluation.label_verdicts import judge_labels
     from medix.evaluation.labels import read_labels
+    from medix.files.atomic_file import write_atomically
     from medix.judge.prompt_vote import voting
     from medix.plain_console import PlainConsole
 

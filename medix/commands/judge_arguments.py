@@ -38,7 +38,7 @@ def named_judge(arguments: argparse.Namespace) -> "Judge":
         ValueError: they name none, two, or only a part of one.
     """
     from medix.judge.base import Judge
-    from medix.spec_file import from_file
+    from medix.spec.spec_file import from_file
 
     direct = {"--base-url": arguments.base_url, "--model": arguments.model}
     beside = {"--revision": arguments.revision, "--precision": arguments.precision}

@@ -121,7 +121,7 @@ def _judge(name: str | None) -> "Judge | None":
     if name is None:
         return None
     from medix.judge.base import Judge
-    from medix.spec_file import from_file
+    from medix.spec.spec_file import from_file
 
     try:
         judge: Judge = from_file(Judge, "judge", name)  # type: ignore[type-abstract]  # the spec names a class of it

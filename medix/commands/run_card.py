@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _write(folder: Path) -> int:
-    from medix.atomic_file import write_atomically
+    from medix.files.atomic_file import write_atomically
     from medix.studies.run_card import FILE, RunCard  # imports take many seconds
     from medix.studies.run_folder import RunFolder
 

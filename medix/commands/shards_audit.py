@@ -43,9 +43,9 @@ def add_audit(parser: CommandParser) -> None:
 
 def audit(arguments: argparse.Namespace) -> int:
     """Write the page; 1 if the data overlaps a benchmark or another split, or contradicts itself."""
-    from medix.atomic_file import check_writable, write_atomically
     from medix.audit.audit import audit as run_audit
     from medix.audit.page import AuditPage
+    from medix.files.atomic_file import check_writable, write_atomically
     from medix.plain_console import PlainConsole
     from medix.reporting.table import Table
 

@@ -21,7 +21,7 @@ def report(arguments: argparse.Namespace) -> int:
     """Print the tables; status 1 if nothing has been rated."""
     from contextlib import closing
 
-    from medix.atomic_file import write_atomically
+    from medix.files.atomic_file import write_atomically
     from medix.plain_console import PlainConsole
     from medix.studies.preference.database import StudyDatabase
     from medix.studies.preference.report import StudyReport

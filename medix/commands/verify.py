@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     output = None if arguments.json is None else arguments.json.absolute()
     found = verify(run, arguments.steps)
     if output is not None:
-        from medix.atomic_file import write_atomically
+        from medix.files.atomic_file import write_atomically
         from medix.reporting.render import plain
 
         write_atomically(output, json.dumps(plain(found.to_dict()), indent=2, allow_nan=False) + "\n")

@@ -14,8 +14,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from medix import folder_lock
-from medix.atomic_file import naming
 from medix.data.aliases import Aliases
 from medix.data.build_journal import Journal, JournalEntry
 from medix.data.build_output import BuildOutput
@@ -27,6 +25,8 @@ from medix.data.row_pool import RowOutcome, outcomes
 from medix.data.sample_modality import with_modality
 from medix.data.shard_writer import FinishedShard, ShardWriter
 from medix.data.sources.source import RowError, Source, SourceRow
+from medix.files import folder_lock
+from medix.files.atomic_file import naming
 from medix.modality import TEXT_ONLY, ModalitySet
 from medix.types import Sample
 

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from medix.atomic_file import naming
 from medix.data.build_journal import JournalEntry
 from medix.data.index import index_path, write_index
 from medix.data.left_out import LeftOut
 from medix.data.manifest import DataStatement, Manifest, build_digest
 from medix.data.partition import Partition
 from medix.data.shards import replacing
+from medix.files.atomic_file import naming
 
 
 class BuildOutput:

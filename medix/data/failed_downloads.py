@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from medix.atomic_file import write_atomically
 from medix.data.download import DownloadError
 from medix.data.manifest import ShardEntry
+from medix.files.atomic_file import write_atomically
 
 HONOURED_SECONDS = 600.0
 """How long a download that failed is not tried again by any process: it may be a server that is down."""

@@ -5,8 +5,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from medix.atomic_file import ESCAPE
 from medix.data.sources.source import RowError
+from medix.files.atomic_file import ESCAPE
 from medix.visible_text import visible
 
 _SHOWN = 10

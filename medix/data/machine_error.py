@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from medix import disk_room
+from medix.files import disk_room
 
 _SPACE = "free some space, name another data.cache_dir, or set data.cache_gb"
 _FILES = "raise the limit of open files (ulimit -n), or lower data.window or data.num_workers"

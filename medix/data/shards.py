@@ -15,7 +15,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from medix.atomic_file import naming
 from medix.data import foreign_record
 from medix.data.address import without_access
 from medix.data.download import DownloadError
@@ -26,6 +25,7 @@ from medix.data.shard_cache import ShardCache
 from medix.data.sources.source import RowError
 from medix.data.tar_samples import TarLayoutError, TarSample, tar_samples
 from medix.data.verified import VerifiedFiles
+from medix.files.atomic_file import naming
 from medix.modality import TEXT_ONLY
 from medix.types import Sample
 

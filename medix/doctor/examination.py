@@ -20,7 +20,7 @@ from medix.doctor.findings import Finding, State
 from medix.doctor.machine import Machine
 from medix.doctor.subject import Subject, no_downloads
 from medix.main_memory import available
-from medix.spec_names import resolve_specs
+from medix.spec.spec_names import resolve_specs
 
 
 def all_checks(seconds: float, schedule: ScheduleCheck | None = None) -> list[Check]:

@@ -11,7 +11,7 @@ from medix.doctor.machine import Machine
 from medix.modules.precision import check_precision
 from medix.modules.strategy import by_name, check_precision_of, check_strategy
 from medix.modules.zero_strategy import ZeroStrategy
-from medix.trainer_keys import long_form
+from medix.spec.trainer_keys import long_form
 
 _GPU = ("gpu", "cuda")
 _MIXED = ("bf16-mixed", "16-mixed")

@@ -22,7 +22,7 @@ from medix.judge.base import Judge
 from medix.judge.served_judges import served_judges
 from medix.modules.group_rl import GroupRLModule
 from medix.policy.vision_language import VisionLanguagePolicy
-from medix.spec_names import resolve_specs
+from medix.spec.spec_names import resolve_specs
 from medix.spec_parser import SpecParser
 
 

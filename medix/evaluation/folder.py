@@ -6,13 +6,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from medix.atomic_file import write_atomically
 from medix.evaluation.decoding import Decoding
 from medix.evaluation.evaluated_model import EvaluatedModel
 from medix.evaluation.row_file import RowFile
 from medix.evaluation.tasks.loader import LoadedTask
 from medix.evaluation.tasks.spec import task_of
-from medix.spec_file import parse_error_message
+from medix.files.atomic_file import write_atomically
+from medix.spec.spec_file import parse_error_message
 
 RUN, TASK, GENERATIONS, VERDICTS = "run.json", "task.json", "generations.jsonl", "verdicts.jsonl"
 LOCK = ".lock"

@@ -9,9 +9,9 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from medix.atomic_file import write_atomically
 from medix.evaluation.folder_score import FolderScore
 from medix.evaluation.scored_completion import ScoredCompletion
+from medix.files.atomic_file import write_atomically
 
 _DATE = (1980, 1, 1, 0, 0, 0)  # the same bytes for the same results
 

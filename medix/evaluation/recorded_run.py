@@ -15,8 +15,8 @@ from medix.modality import ModalitySet
 from medix.reporting.record import CompletionRecord, read_records
 from medix.rewards.suite import RewardSuite
 from medix.rollout.signal import GroupFilter, SpreadFilter
-from medix.spec_fault import read_spec
-from medix.spec_file import build
+from medix.spec.spec_fault import read_spec
+from medix.spec.spec_file import build
 from medix.types import Completion, FinishReason, Prompt, RolloutGroup, Sample, SampleKey
 
 SPLITS = {

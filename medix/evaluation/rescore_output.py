@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from medix.atomic_file import write_atomically
 from medix.evaluation.recorded_run import RecordedRun
+from medix.files.atomic_file import write_atomically
 from medix.reporting.render import USE
 from medix.reporting.rescore_page import RescorePage
 

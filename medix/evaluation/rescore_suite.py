@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from medix.rewards.suite import RewardSuite
-from medix.spec_fault import read_spec
-from medix.spec_file import build, find, working_directory_importable
-from medix.spec_reading import part_file
+from medix.spec.spec_fault import read_spec
+from medix.spec.spec_file import build, find, working_directory_importable
+from medix.spec.spec_reading import part_file
 from medix.yaml_text import read_yaml
 
 

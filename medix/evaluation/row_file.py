@@ -5,7 +5,7 @@ from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from medix.atomic_file import ESCAPE, naming, write_atomically
+from medix.files.atomic_file import ESCAPE, naming, write_atomically
 
 
 class RowFile:

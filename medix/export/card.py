@@ -9,7 +9,7 @@ from medix.export.usage import usage
 from medix.modules.group_rl import GroupRLModule
 from medix.policy.asking import Asking
 from medix.reporting.table import number
-from medix.trainer_keys import long_form
+from medix.spec.trainer_keys import long_form
 
 _MEASURES = ("reward", "accuracy", "modality_accuracy", "unscored")
 USE = "Research use, not for clinical decisions."

@@ -14,14 +14,14 @@ from medix.callbacks.stretches import stretches_in, told
 from medix.cli import build_module
 from medix.export.asking import asking_of
 from medix.export.card import model_card
+from medix.files.training_folder import in_training_folder
 from medix.modules import checkpoint as state
 from medix.modules import checkpoint_file
 from medix.modules.group_rl import GroupRLModule
 from medix.policy.export import export
 from medix.policy.vision_language import VisionLanguagePolicy
-from medix.spec_fault import read_spec
-from medix.trainer_keys import long_form
-from medix.training_folder import in_training_folder
+from medix.spec.spec_fault import read_spec
+from medix.spec.trainer_keys import long_form
 
 
 def export_checkpoint(checkpoint: Path, output: Path, spec: Path | None = None) -> None:

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from medix.files.model_folder import folder_digest
 from medix.judge.base import Judge
 from medix.judge.prompt import JudgePrompt, YesNoPrompt
 from medix.judge.serving.confidence import ReplyToken, confidence_of
 from medix.judge.verdict import ReadReply
-from medix.model_folder import folder_digest
 from medix.types import JudgeQuestion, Verdict
 
 if TYPE_CHECKING:

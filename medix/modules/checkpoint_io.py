@@ -9,7 +9,7 @@ import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 from torch import Tensor
 
-from medix.disk_room import described, error_number, growth_error
+from medix.files.disk_room import described, error_number, growth_error
 
 _WRITING = ("inline_container", "write", "writing")
 """What torch says of a file that it could not write."""

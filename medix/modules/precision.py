@@ -6,7 +6,7 @@ from typing import Any
 
 from lightning.pytorch.plugins import HalfPrecision, MixedPrecision, Precision
 
-from medix.trainer_keys import REASONS, SUPPORTED, check_precision_name, remedy
+from medix.spec.trainer_keys import REASONS, SUPPORTED, check_precision_name, remedy
 
 _PLUGINS: tuple[type[Precision], ...] = (Precision, MixedPrecision, HalfPrecision)
 

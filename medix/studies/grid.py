@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from medix.seeds import EVERYTHING, TRAINING
-from medix.spec_names import find_spec
-from medix.spec_reading import part_file
+from medix.spec.spec_names import find_spec
+from medix.spec.spec_reading import part_file
 from medix.yaml_text import Place, read_yaml_option
 
 SEED_KEYS = (EVERYTHING, *TRAINING)

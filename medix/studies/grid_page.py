@@ -10,9 +10,9 @@ from typing import Any
 
 from markupsafe import Markup
 
-from medix.atomic_file import write_atomically
 from medix.evaluation.few_clusters import few_note, marked
 from medix.evaluation.statistics import Interval
+from medix.files.atomic_file import write_atomically
 from medix.reporting.charts import Series, line_chart
 from medix.reporting.render import USE
 from medix.reporting.table import MISSING, Table, interval, number, p_value

@@ -13,10 +13,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from medix.atomic_file import write_atomically
-from medix.folder_lock import HeldError, held
+from medix.files.atomic_file import write_atomically
+from medix.files.folder_lock import HeldError, held
 from medix.reporting.record_check import NUMBER, TEXT, RecordValueError, Rule, check_fields
-from medix.spec_reading import settings, walk
+from medix.spec.spec_reading import settings, walk
 from medix.stop_signal import SIGNALS, Stopped, stopped_by
 from medix.studies.checksums import read_object
 from medix.studies.grid import Cell, Grid

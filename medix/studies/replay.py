@@ -16,12 +16,12 @@ from medix.callbacks.record_completions import RecordCompletions, waiting_groups
 from medix.callbacks.watched import watched
 from medix.cli import MedixCLI, ModuleCLI, quiet
 from medix.evaluation.judge_check import check_endpoints
+from medix.files.training_folder import in_training_folder
 from medix.judge.base import Judge
 from medix.modules import checkpoint as state
 from medix.reporting.record import CompletionRecord, read_records
 from medix.rollout.local import LocalEngine
 from medix.studies.run_folder import RunFolder
-from medix.training_folder import in_training_folder
 from medix.yaml_text import write_yaml
 
 _LOOK = 5.0  # seconds that a judge's server has to answer

@@ -11,6 +11,7 @@ from typing import Any
 from medix.callbacks.stretches import stretches_in, told
 from medix.data.datamodule import DIGESTS, VALIDATED
 from medix.data.manifest import Manifest, ManifestError, read_manifests
+from medix.files.training_folder import in_training_folder
 from medix.modules import checkpoint as state
 from medix.reporting.evaluations import began, read_evaluations
 from medix.reporting.render import USE, plain
@@ -20,7 +21,6 @@ from medix.studies.checksums import FileChecksum, files_of, read_object
 from medix.studies.run_card_tables import CANARIES, tables
 from medix.studies.run_folder import RunFolder
 from medix.studies.run_judges import RunJudges
-from medix.training_folder import in_training_folder
 from medix.yaml_text import read_yaml_file
 
 FILE = "run-card.json"

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from medix.audit.answer_lines import AnswerLine, read_answers
+from medix.files.text_lines import TextFileError
 from medix.modality import ModalitySet
 from medix.reporting.record import CompletionRecord
-from medix.text_lines import TextFileError
 
 RECORD = CompletionRecord(
     step=0, split="predict", id="a", index=0, case="", source="s", modality="CT_SCAN", question="q", reference="r",

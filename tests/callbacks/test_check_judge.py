@@ -17,8 +17,8 @@ from medix.callbacks.check_judge import CanaryError, CheckJudge
 from medix.judge.base import Judge
 from medix.judge.canaries import shipped_canaries
 from medix.judge.scripted import ScriptedJudge
-from medix.spec_file import build
-from medix.spec_names import find_spec
+from medix.spec.spec_file import build
+from medix.spec.spec_names import find_spec
 from medix.studies.grid import Grid
 from medix.types import JudgeQuestion, Verdict
 from tests.support.fake_training import FakeData, FakeModule, make_trainer

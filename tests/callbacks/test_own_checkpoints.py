@@ -8,7 +8,7 @@ import torch
 
 from medix.callbacks.own_checkpoints import holds, lineage, own_checkpoints
 from medix.callbacks.save_checkpoint import checkpoints
-from medix.checkpoint_content import digest_of
+from medix.files.checkpoint_content import digest_of
 
 
 def saved(folder: Path, step: int, weight: float) -> Path:

@@ -12,8 +12,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from medix.callbacks.judge_validation import JudgeValidation
 from medix.callbacks.save_checkpoint import SaveCheckpoint, latest
-from medix.checkpoint_content import digest_of
 from medix.data.machine_error import MachineError
+from medix.files.checkpoint_content import digest_of
 from medix.run_beginning import Beginning, beginning_of
 from medix.run_end import note_end
 from medix.run_start import RunStart

@@ -11,7 +11,7 @@ from medix.commands import doctor
 from medix.doctor.findings import Finding, State
 from medix.doctor.machine import Machine
 from medix.policy.tiny import build_tiny
-from medix.spec_names import find_spec
+from medix.spec.spec_names import find_spec
 from tests.support.inside import Inside, Outcome, working_in
 from tests.support.runs import small_spec, write_spec
 

@@ -14,16 +14,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
-from medix import spec_file
+from medix.files.model_folder import folder_digest
 from medix.judge import Judge, JudgePrompt, LocalJudge
 from medix.judge.local_model import LocalModel, Reply
 from medix.judge.prompt import YesNoPrompt
 from medix.judge.prompt_explained import ExplainedYesNoPrompt
 from medix.judge.verdict import ReadReply, ReplyRule
-from medix.model_folder import folder_digest
 from medix.rewards.judged import JudgeReward
 from medix.rewards.suite import RewardSuite
 from medix.rewards.weighted import Weighted
+from medix.spec import spec_file
 from medix.types import JudgeQuestion, Status, Verdict
 from tests.support.local_models import AnswerLast, FreeAnswerLast, Passes, build_text_only, plain, plain_logprobs
 

@@ -34,7 +34,7 @@ from medix.rewards.suite import RewardSuite
 from medix.rewards.weighted import Weighted
 from medix.rollout.engine import Sampling
 from medix.rollout.local import LocalEngine
-from medix.trainer_keys import SUPPORTED, long_form
+from medix.spec.trainer_keys import SUPPORTED, long_form
 from tests.support.runs import MANIFESTS
 
 

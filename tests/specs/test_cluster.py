@@ -20,7 +20,7 @@ from torch.distributed.run import get_args_parser
 
 from medix.cli import MedixCLI
 from medix.commands import judge, rollout
-from medix.spec_names import find_spec, resolve_specs
+from medix.spec.spec_names import find_spec, resolve_specs
 from tests.support import slurm
 
 CLUSTER = Path(str(find_spec("demo"))).parent / "cluster"

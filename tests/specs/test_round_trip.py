@@ -14,8 +14,8 @@ from medix.cli import MedixCLI
 from medix.judge.base import Judge
 from medix.losses import Aggregate, Coefficient, GroupLoss, ImportanceCorrection, Ratio, Surrogate
 from medix.rewards import AnswerRule, Normalisation, RewardComponent
-from medix.spec_names import find_spec
-from medix.spec_reading import parser_mode
+from medix.spec.spec_names import find_spec
+from medix.spec.spec_reading import parser_mode
 
 SPECS = Path(str(find_spec("demo"))).parent
 

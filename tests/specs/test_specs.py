@@ -29,7 +29,7 @@ from medix.rollout.engine import EvaluationSampling, Sampling
 from medix.rollout.local import LocalEngine
 from medix.rollout.served import ServedEngine
 from medix.rollout.signal import KeepScored, SpreadFilter
-from medix.spec_names import find_spec
+from medix.spec.spec_names import find_spec
 from tests.support.doctoring import large_experts, large_policy, look, problems, states, with_gpus
 from tests.support.inside import working_in
 from tests.support.runs import MANIFESTS, REWARD, merged

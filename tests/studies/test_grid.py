@@ -120,7 +120,7 @@ def test_what_is_wrong_is_told_with_line_key_and_remedy(tmp_path: Path, text: st
 @pytest.mark.parametrize("file", sorted((SPECS / "ablations").glob("*.yaml")), ids=lambda file: file.stem)
 def test_the_shipped_grids_are_specs_that_can_be_read(file: Path, tmp_path: Path) -> None:
     """Every cell passes the checks that a fit begins with; three seeds; what it can say is stated."""
-    from medix.spec_early import check_early
+    from medix.spec.spec_early import check_early
     from medix.studies.grid_run import GridRun
 
     found = Grid.read(file)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from medix.evaluation.comparison import compare
-from medix.folder_lock import held
+from medix.files.folder_lock import held
 from medix.reporting.measured_with import OF_REWARDS, PARTS
 from medix.reporting.record import CompletionRecord
 from medix.reporting.table import MISSING

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from medix.folder_lock import held
+from medix.files.folder_lock import held
 from medix.stop_signal import Stopped
 from medix.studies.grid import Grid
 from medix.studies.grid_run import GridRun, GridRunner, RunState

@@ -10,7 +10,7 @@ import medix.callbacks
 import medix.cli
 import medix.policy.vision_language
 import medix.rollout.local
-import medix.spec_early  # noqa: F401
+import medix.spec.spec_early  # noqa: F401
 
 Image.init()
 video_processor_class_from_name("a name that none has")  # imports all, as the first processor that is read does

@@ -13,7 +13,7 @@ import torch
 from filelock import FileLock
 from scipy import stats
 
-from medix.atomic_file import write_atomically
+from medix.files.atomic_file import write_atomically
 from medix.modules.update import Update
 from medix.policy.tiny import TinySize
 from medix.policy.vision_language import VisionLanguagePolicy

@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from medix.atomic_file import write_atomically
+from medix.files.atomic_file import write_atomically
 from tools.soak.moment import PHASES
 from tools.soak.trial import Outcome, Setting, Trial
 

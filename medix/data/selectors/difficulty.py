@@ -14,7 +14,7 @@ from medix.data.selectors.curriculum import CurriculumSelector, Milestone
 from medix.data.selectors.part import Label
 from medix.data.split_rows import RowReader
 from medix.data.stream import Stream
-from medix.text_lines import read_lines
+from medix.files.text_lines import read_lines
 from medix.types import SampleKey
 
 UNKNOWN = "unknown"

@@ -11,7 +11,7 @@ from typing import Any
 from medix.data.record import read_json
 from medix.data.sources.source import RowError
 from medix.data.sources.table_file import TableError
-from medix.text_lines import HEAD, Line, TextFileError, bad_letters, encoding_fault, encoding_of, lines_of
+from medix.files.text_lines import HEAD, Line, TextFileError, bad_letters, encoding_fault, encoding_of, lines_of
 
 JsonRow = dict[str, Any] | RowError
 """An object, or why a line or an element is none."""

@@ -14,7 +14,7 @@ from medix.data.partition import NOTHING, as_shown
 from medix.data.record import read_json
 from medix.data.sources.source import RowError
 from medix.data.sources.table_arrow import columns_with, names_in, rows_in
-from medix.text_lines import BYTE_ORDER_MARKS, TextFileError, encoding_fault, lines_of
+from medix.files.text_lines import BYTE_ORDER_MARKS, TextFileError, encoding_fault, lines_of
 
 SUFFIXES = (".parquet", ".jsonl", ".jsonl.gz", ".csv", ".tsv", ".json")
 """What is read."""

@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from medix.data.sources.table_choices import without_labels
 from medix.data.sources.table_labels import check_edges
-from medix.spec_file import named_line, parse_error_message
-from medix.spec_reading import SPECS
+from medix.spec.spec_file import named_line, parse_error_message
+from medix.spec.spec_reading import SPECS
 from medix.yaml_text import read_yaml_option
 
 TOLD_ANYWAY = ("modality", "question_type", "source", "reference_in_training")

@@ -15,7 +15,7 @@ from medix.judge.options import LETTERS, is_letter_and_text, lone_letter
 from medix.modality import ModalitySet
 from medix.rewards.columns import check_untagged
 from medix.rewards.suite import RewardSuite
-from medix.spec_file import from_file
+from medix.spec.spec_file import from_file
 from medix.types import JudgeQuestion, Verdict
 
 

@@ -11,8 +11,8 @@ import jinja2.meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from medix.data.sources.table_schema import TableData, check_mappings
-from medix.spec_file import named_line, parse_error_message
-from medix.spec_reading import SPECS
+from medix.spec.spec_file import named_line, parse_error_message
+from medix.spec.spec_reading import SPECS
 from medix.yaml_text import read_yaml_file
 
 FOLDER = SPECS / "tasks"

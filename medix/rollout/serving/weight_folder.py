@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from medix.disk_room import described, error_number
+from medix.files.disk_room import described, error_number
 from medix.rollout.serving.run_lock import RunLock
 
 _LOG = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from medix.data.sources.table_schema import Columns, TableData, read_table_data, table_data
-from medix.spec_reading import SPECS
+from medix.spec.spec_reading import SPECS
 
 
 def test_every_column_is_named_by_its_key() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from medix.rollout.served import ServedEngine
 from medix.rollout.serving.key_guard import GUARD, KEY, KeyGuard
-from medix.spec_check import import_class
+from medix.spec.spec_check import import_class
 
 
 def status(path: str, kind: str = "http", **headers: str) -> int | str:

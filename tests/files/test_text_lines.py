@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medix.text_lines import TextFileError, bad_letters, encoding_fault, read_lines
+from medix.files.text_lines import TextFileError, bad_letters, encoding_fault, read_lines
 
 ROW = '{"a": "Café\u2028, \u0085ß"}'
 

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-_PACKAGE = Path(__file__).parent
+_PACKAGE = Path(__file__).parent.parent
 _PLAIN_BASES = {"ABC", "Protocol", "Generic", "object"}
 _REAL_MODULES = {"typing", "collections.abc", "pathlib"}
 _REAL_NAMES = {"int", "float", "str", "bool", "dict", "list", "tuple", "set", "object", "type", "bytes"}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from medix.spec_fault import explain, read_spec
+from medix.spec.spec_fault import explain, read_spec
 
 
 class Left:

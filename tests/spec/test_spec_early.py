@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from medix.spec_early import check_early
-from medix.spec_reading import SPECS
+from medix.spec.spec_early import check_early
+from medix.spec.spec_reading import SPECS
 
-MANIFEST = sorted((Path(__file__).parent.parent / "data_shards" / "manifests").glob("*.yaml"))[0]
+MANIFEST = sorted((Path(__file__).parent.parent.parent / "data_shards" / "manifests").glob("*.yaml"))[0]
 DEMO = ("--config", "demo")
 
 

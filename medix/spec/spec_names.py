@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from medix.spec_reading import SPECS, part_file
+from medix.spec.spec_reading import SPECS, part_file
 from medix.yaml_text import YamlFileError, read_yaml_file
 
 

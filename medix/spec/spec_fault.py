@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from medix.spec_check import import_class, signature_of
-from medix.spec_reading import Setting, settings
+from medix.spec.spec_check import import_class, signature_of
+from medix.spec.spec_reading import Setting, settings
 from medix.yaml_text import YamlFileError, read_yaml_file
 
 _KEY = re.compile(r"[Oo]ption '([^']+)'|unrecognized arguments: --([\w.]+)")

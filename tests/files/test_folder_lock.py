@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from medix.folder_lock import held
+from medix.files.folder_lock import held
 
 
 def test_a_folder_is_held_by_one_run_and_leaves_nothing(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeVar, Union, get_args
 
 import yaml
 
-from medix.class_source import Parameter, find_class, parameters_of
-from medix.spec_reading import COMMAND_LINE, SPECS, Setting, part_file, walk
+from medix.spec.class_source import Parameter, find_class, parameters_of
+from medix.spec.spec_reading import COMMAND_LINE, SPECS, Setting, part_file, walk
 from medix.yaml_text import AmbiguousYamlError, Place, YamlDocument, read_document, read_yaml
 
 

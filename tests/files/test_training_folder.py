@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from medix.training_folder import in_training_folder
+from medix.files.training_folder import in_training_folder
 
 
 @pytest.mark.parametrize(

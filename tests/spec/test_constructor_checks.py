@@ -9,8 +9,8 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from medix.class_source import NO_LITERAL, Parameter, find_class, parameters_of
-from medix.constructor_checks import refusal
+from medix.spec.class_source import NO_LITERAL, Parameter, find_class, parameters_of
+from medix.spec.constructor_checks import refusal
 
 CLASSES = """\
 from dataclasses import dataclass

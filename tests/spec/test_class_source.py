@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from medix.class_source import find_class, forget_user_modules, is_dataclass, missing_import, parameters_of
-from medix.spec_check import import_class, signature_of
+from medix.spec.class_source import find_class, forget_user_modules, is_dataclass, missing_import, parameters_of
+from medix.spec.spec_check import import_class, signature_of
 
 SHIPPED = [
     "medix.modules.GroupRLModule", "medix.data.datamodule.ShardDataModule", "medix.losses.GSPOLoss",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from medix.checkpoint_content import digest_of
+from medix.files.checkpoint_content import digest_of
 
 
 def test_a_copy_is_the_same_and_other_weights_are_not(tmp_path: Path) -> None:

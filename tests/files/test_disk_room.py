@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from medix import exit_status
-from medix.atomic_file import write_atomically
-from medix.disk_room import described, error_number, growth_error, remedy, room
+from medix.files.atomic_file import write_atomically
+from medix.files.disk_room import described, error_number, growth_error, remedy, room
 from medix.modules.checkpoint_io import InPlaceCheckpointIO
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from medix import model_folder
-from medix.model_folder import folder_digest
+from medix.files import model_folder
+from medix.files.model_folder import folder_digest
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 import pytest
 
-from medix.spec_names import find_spec, resolve_specs
+from medix.spec.spec_names import find_spec, resolve_specs
 
 
 def test_a_checkpoint_has_a_short_name() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from medix.atomic_file import check_writable, write_atomically
+from medix.files.atomic_file import check_writable, write_atomically
 
 
 def test_only_a_regular_file_is_replaced(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_several_processes_can_write_one_file(tmp_path: Path) -> None:
     """With one name for the parts of all, one process renames or removes what another is about to rename."""
     path = tmp_path / "a.json"
     code = (
-        "import sys\nfrom medix.atomic_file import check_writable, write_atomically\n"
+        "import sys\nfrom medix.files.atomic_file import check_writable, write_atomically\n"
         "for number in range(150):\n    check_writable(sys.argv[1])\n    write_atomically(sys.argv[1], sys.argv[2])"
     )
     texts = [letter * 1000 for letter in "abc"]

@@ -1,6 +1,6 @@
 import pytest
 
-from medix.trainer_keys import NOT_OURS, check_precision_name, check_trainer_keys, long_form
+from medix.spec.trainer_keys import NOT_OURS, check_precision_name, check_trainer_keys, long_form
 
 
 @pytest.mark.parametrize("key", NOT_OURS)

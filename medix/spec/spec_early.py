@@ -13,7 +13,7 @@ from types import NoneType
 from typing import Any, Literal, get_args, get_origin
 
 from medix.batching import Batching
-from medix.class_source import (
+from medix.spec.class_source import (
     NO_LITERAL,
     Parameter,
     find_class,
@@ -23,11 +23,11 @@ from medix.class_source import (
     parameters_of,
     public_names,
 )
-from medix.constructor_checks import refusal
-from medix.spec_check import SOURCES, check, command_line_value, inline, unions
-from medix.spec_names import resolve_specs
-from medix.spec_reading import COMMAND_LINE, Setting, settings, walk
-from medix.trainer_keys import NOT_OURS, check_precision_name, check_trainer_keys
+from medix.spec.constructor_checks import refusal
+from medix.spec.spec_check import SOURCES, check, command_line_value, inline, unions
+from medix.spec.spec_names import resolve_specs
+from medix.spec.spec_reading import COMMAND_LINE, Setting, settings, walk
+from medix.spec.trainer_keys import NOT_OURS, check_precision_name, check_trainer_keys
 from medix.weight_sum import check_sum
 from medix.yaml_text import Place, read_yaml_file
 

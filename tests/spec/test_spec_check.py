@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 import pytest
 
-from medix.spec_check import check, check_block
-from medix.spec_reading import settings
+from medix.spec.spec_check import check, check_block
+from medix.spec.spec_reading import settings
 
 
 class Part:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from jsonargparse import ArgumentParser
 
-from medix.spec_reading import SPECS, parser_mode, part_file, settings, with_shipped_parts
+from medix.spec.spec_reading import SPECS, parser_mode, part_file, settings, with_shipped_parts
 from medix.yaml_text import YamlFileError
 
 PARTS = SPECS / "parts"

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from medix.standard_output import is_standard_output, names_it
+from medix.files.standard_output import is_standard_output, names_it
 
 PROGRAM = """
 import sys
-from medix import standard_output
-from medix.atomic_file import check_writable, write_atomically
+from medix.files import standard_output
+from medix.files.atomic_file import check_writable, write_atomically
 print("before")
 standard_output.keep_for_lines()
 standard_output.keep_for_lines()

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
-from medix.class_source import constructor_of, is_dataclass
+from medix.spec.class_source import constructor_of, is_dataclass
 
 
 class _RefusedError(Exception):

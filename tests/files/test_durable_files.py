@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from medix.durable_files import copy, delete, rename, set_aside, sync
+from medix.files.durable_files import copy, delete, rename, set_aside, sync
 
 
 @pytest.mark.parametrize("is_folder", [False, True])

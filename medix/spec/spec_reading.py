@@ -10,7 +10,7 @@ import yaml
 
 from medix.yaml_text import Place, YamlDocument, YamlFileError, read_yaml, read_yaml_file, write_yaml
 
-SPECS = Path(__file__).parent / "specs"
+SPECS = Path(__file__).parent.parent / "specs"
 """The shipped specs; ``parts`` in it holds the shipped parts."""
 
 COMMAND_LINE = "command line"

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from medix.standard_output import is_standard_output, opened
+from medix.files.standard_output import is_standard_output, opened
 
 ESCAPE = "backslashreplace"
 """How text that UTF-8 cannot hold is written: a lone surrogate as ``\\udXXX``, which JSON reads as the same."""

@@ -8,8 +8,8 @@ from dataclasses import make_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from medix.spec_check import check, check_block
-from medix.spec_reading import SPECS, parser_mode, walk, with_shipped_parts
+from medix.spec.spec_check import check, check_block
+from medix.spec.spec_reading import SPECS, parser_mode, walk, with_shipped_parts
 from medix.yaml_text import YamlDocument, read_yaml_file
 
 T = TypeVar("T")

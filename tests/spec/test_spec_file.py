@@ -9,7 +9,7 @@ from medix.judge.base import Judge
 from medix.judge.exact import ExactJudge
 from medix.judge.served import ServedJudge
 from medix.rewards.base import RewardComponent
-from medix.spec_file import build, find, from_file, parse_error_message
+from medix.spec.spec_file import build, find, from_file, parse_error_message
 
 SERVED = "class_path: medix.judge.ServedJudge\ninit_args: {base_url: 'http://127.0.0.1:1/v1', model: m}\n"
 
