@@ -215,7 +215,7 @@ class MedixCLI(LightningCLI):
         is_first = self.trainer.is_global_zero
         with _tidy(folder), told_once(), stop_signal.catching("medix fit", speaks=is_first), requeued(is_first):
             try:
-                with told_by_all():
+                with told_by_all(self.trainer.world_size):
                     self.trainer.fit(model, datamodule=self.datamodule, ckpt_path=ckpt_path, weights_only=True)
                     # also by a signal behind the last step, during its checkpoint or report
                     is_stopped = stop_together(self.trainer.strategy.root_device)
@@ -366,8 +366,9 @@ class MedixCLI(LightningCLI):
         is_first = self.trainer.is_global_zero
         with _tidy(folder), told_once(), stop_signal.catching(f"medix {stage}", speaks=is_first), requeued(is_first):
             try:
-                with told_by_all():
+                with told_by_all(self.trainer.world_size):
                     run(model, datamodule=self.datamodule, ckpt_path=path, weights_only=True, **quiet)
+                    gather(None)  # the store in which the ranks look for errors ends with one of them
             except StopRequested as error:
                 number = stop_signal.requested() or signal.SIGTERM
                 text = stop_signal.stopped_by(number)

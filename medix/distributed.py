@@ -15,6 +15,8 @@ from medix.stop_signal import StopRequested
 T = TypeVar("T")
 
 _TOLD = "medix_told_to_all_ranks"
+_LONGEST = 10_000
+"""Characters of an error that the other ranks are told."""
 _said_here: set[str] = set()
 
 
@@ -124,13 +126,24 @@ def fail_together() -> Iterator[None]:
         stop_signal.agree()
         raise
     except Exception as error:
-        gather(Failure(f"{type(error).__name__}: {error}"))
+        gather(Failure(described(error)))
         error.__dict__[_TOLD] = True
         raise
     gather(None)
 
 
-def is_told(error: Exception) -> bool:
+def described(error: BaseException) -> str:
+    """Class and text of an error, as other ranks are told: encodable, as names of files may not be, and not endless."""
+    try:
+        text = str(error)
+    except Exception as other:  # noqa: BLE001  # of its own class, whatever it does
+        text = f"(its text cannot be read: {type(other).__name__})"
+    if len(text) > _LONGEST:
+        text = f"{text[:_LONGEST]} … (and {len(text) - _LONGEST} characters more, which its own rank tells)"
+    return f"{type(error).__name__}: {text.encode(errors='backslashreplace').decode()}"
+
+
+def is_told(error: BaseException) -> bool:
     """Whether a ``fail_together`` block has sent this error to the other ranks, or received it from one."""
     return isinstance(error, OtherRankError) or _TOLD in error.__dict__
 

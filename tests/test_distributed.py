@@ -9,6 +9,7 @@ from medix.distributed import (
     all_agree,
     all_reduce,
     broadcast,
+    described,
     fail_together,
     gather,
     gather_to_first,
@@ -31,10 +32,23 @@ def test_alone_an_error_is_the_error() -> None:
         raise ValueError("broken")
 
 
+class MuteError(ValueError):
+    def __str__(self) -> str:
+        raise KeyError("no text")
+
+
+def test_an_error_can_be_sent_whatever_it_says() -> None:
+    """30 million characters: 10,000 are sent."""
+    assert described(OSError("bad \udc80 file")) == r"OSError: bad \udc80 file"
+    assert described(MuteError()) == "MuteError: (its text cannot be read: KeyError)"
+    told = "aaa … (and 29990000 characters more, which its own rank tells)"
+    assert described(ValueError("a" * 30_000_000)).endswith(told)
+
+
 def _fail_on_rank_one(number: int) -> None:
     with fail_together():
         if number:
-            raise ValueError("broken")
+            raise MuteError
 
 
 def _reduce(number: int, folder: str) -> None:
@@ -50,8 +64,9 @@ def _reduce(number: int, folder: str) -> None:
         assert gather_to_first("x" * number) == (None if number else ["", "x"])
         assert broadcast({"of": number}) == {"of": 0}
         assert [all_agree(number == 0), all_agree(True)] == [False, True]
-        with pytest.raises(ValueError if number else OtherRankError, match="broken"):
+        with pytest.raises(MuteError if number else OtherRankError) as caught:
             _fail_on_rank_one(number)
+        assert number or "MuteError: (its text cannot be read: KeyError)" in str(caught.value)
         with fail_together():  # and the ranks are in step afterwards
             pass
     finally:

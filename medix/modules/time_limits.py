@@ -30,7 +30,7 @@ no rollout server that answers       all end with the prompts and causes of that
                                      ``engine.patience`` or ``attempts`` x ``request_seconds``
 a slow folder of the run             all wait for the rank that writes; told once if a checkpoint takes  nothing
                                      longer than the steps before it
-an error                             all end with it as the last message, at once                        nothing
+an error                             all end with it as the last message, as soon as its rank has ended  nothing
 a rank that was killed               all end with its number, within 10 s                                nothing
 a rank that hangs                    all end with its number, 10 s after the limit derived here          nothing
 ===================================  ==================================================================  ============
