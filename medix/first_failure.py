@@ -27,10 +27,12 @@ _PATIENCE = timedelta(seconds=10)
 _PAUSE = 0.25
 """Seconds between two looks into the store; to wait in it for longer would be told on the terminal by torch."""
 _PLACE = re.compile(
-    r"(?:Gloo connectFullMesh failed with )?\[(?:enforce fail at )?[^\]\n]*\.(?:cc|cpp|cu|h|hpp):\d+\]\s*"
-    r"|(?=Application timeout caused pair closure$)"
+    r"(?:Gloo connectFullMesh failed with )?\[(?:enforce fail at )?[^\]\n]*(?:gloo|c10d|nccl)[^\]\n]*:\d+\]\s*"
+    r"|(?=Application timeout caused pair closure$)",
+    re.IGNORECASE,
 )
-"""Where in their sources gloo and NCCL found a connection broken: their errors begin with it, and have no class.
+"""Where in their sources gloo and NCCL found a connection broken: their errors begin with it, and have no class. So do
+errors of memory, with another place.
 
 The last is what gloo says, without a place, of each operation behind one that took too long.
 """

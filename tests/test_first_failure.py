@@ -105,6 +105,16 @@ def test_a_rank_that_left_no_error_is_named(error: Exception, told: str) -> None
 
 
 @pytest.mark.usefixtures("store")
+def test_memory_that_cannot_be_had_is_no_broken_connection() -> None:
+    """Its text begins with a place in a source as well."""
+    with (
+        pytest.raises(RuntimeError, match=r"^\[enforce fail at .*not enough memory|^\[enforce fail at .*allocate"),
+        told_by_all(2),
+    ):
+        torch.empty(2**60)
+
+
+@pytest.mark.usefixtures("store")
 def test_without_the_store_the_rank_that_held_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     class Gone:
         def __getattr__(self, name: str) -> object:

@@ -46,6 +46,8 @@ def _named(choices: Sequence[str], answer: str, *, is_cut: bool) -> str:
     """The literal text of the choice that an answer is; empty if it is none or several."""
     if letter := lone_letter(answer).casefold():
         return _begun_by(letter, choices)
+    if "\n" in answer.strip():  # a list, perhaps
+        return ""
     same = {literal(text) for text in choices if is_literally_same(text, answer)}
     # in any capitals, but not "MM" for mM
     if (word := _word(answer)).isalpha() and (len(word) > _SHORT or any(word in kind.values() for kind in _KINDS)):

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from medix.judge.options import LETTERS, STRESSED, Options, is_letter_and_text
 
-VERSION = "option-25"
+VERSION = "option-26"
 """Of the rule; part of what a verdict by it depends on."""
 
 _FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}  # no more: NFKC makes "10²" "102"

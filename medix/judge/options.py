@@ -15,7 +15,6 @@ _LETTER = "A-Za-zＡ-Ｚａ-ｚ"
 # behind bullets and marks of Markdown "A. x", "A) x", "A: x", "(A) x", and as in East Asia "（A）x", "A、x"
 _AT_START = re.compile(rf"^[^\w\n]*([{_LETTER}])\**[.):．、：）](?:\*+(?=[ \t]))?(?=[ \t\u3000]*\S)", re.MULTILINE)
 _LEAD = r"(?:(?:the\s+)?(?:correct\s+)?(?:answer|option|choice)(?:\s+is)?\s*:?\s*)?"
-_LABEL = re.compile(rf"{_LEAD}(?:\(([A-Z])\)|([A-Z])[.):]?)\.?", re.IGNORECASE)
 _LABEL_AND_TEXT = re.compile(
     rf"{_LEAD}(?:\(([A-Z])\)\s*|([A-Z])\s*(?!\.\d)[.):]\s*|([A-Z])\s+[-–]\s+)(\S.*)", re.IGNORECASE | re.DOTALL
 )  # "A .5 mg" may be half a milligram
@@ -43,7 +42,7 @@ class Options:
 
     def letter_of(self, text: str) -> str | None:
         """The option that a text names, by letter, text or both; None if it names none or several, or is ambiguous."""
-        if len(text) > _LONGEST:
+        if len(text) > _LONGEST or "\n" in text.strip():  # a list, perhaps
             return None
         text = without_emphasis(text)
         label, rest = self._label(text)
@@ -61,11 +60,8 @@ class Options:
 
     def _label(self, text: str) -> tuple[str, str]:
         """The letter of an option, as written, that a text consists of or begins with, and what follows; else empty."""
-        match = _LABEL.fullmatch(text)
-        if match:
-            letter, rest = match[1] or match[2], ""
-        else:
-            letter, rest = letter_and_text(text)
+        match = _LONE.fullmatch(text)
+        letter, rest = (match[1], "") if match else letter_and_text(text)
         return (letter, rest) if letter.upper() in self.texts else ("", "")
 
     def _written(self, text: str) -> set[str]:

@@ -65,3 +65,16 @@ def test_an_initial_is_none_where_the_question_holds_it_as_a_letter() -> None:
     for listed in ("Is it?\n(N) yes\n(Y) no", "Is it n or N1?", "\u54ea\u4e2a N\u3001\u662f Y\u3001\u5426"):
         assert closed_words({**row, "question": listed}, "n") is None
         assert closed_words({**row, "question": listed}, "no") == ("no", "no")
+
+
+def test_several_lines_may_be_several_choices() -> None:
+    choices = ["hypoplastic", "hypomaturation", "hypoplastic hypomaturation"]
+    row = {
+        "question": "Which?",
+        "references": [choices[2]],
+        "choices": choices,
+        "answer_index": 2,
+        "finish_reason": "stop",
+    }
+    assert closed_words(row, "hypoplastic hypomaturation\n") == (choices[2], choices[2])
+    assert closed_words(row, "hypoplastic\nhypomaturation") is None

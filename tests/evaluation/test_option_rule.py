@@ -269,3 +269,12 @@ def test_a_reply_that_is_also_the_text_of_another_choice_is_not_clear() -> None:
         None,
         3,
     ]
+
+
+@pytest.mark.parametrize(
+    "said", ["Final answer: {}", "My answer is {}", "**Final answer: {}**", "The right answer is {}"]
+)
+@pytest.mark.parametrize("mark", ["", ".", "!", ",", ";"])
+def test_a_letter_that_is_the_text_of_another_choice_names_none_whatever_stands_around_it(said: str, mark: str) -> None:
+    assert option_of(said.format(f"A{mark}"), ["AB", "A", "B", "O"]) is None
+    assert option_of(said.format(f"D{mark}"), ["AB", "A", "B", "O"]) in {3, None}

@@ -185,6 +185,7 @@ def test_a_text_names_one_option_or_none(text: str, letter: str | None) -> None:
 
 def test_a_letter_that_is_the_text_of_another_option_is_unclear() -> None:
     crossed = Options({"A": "B", "B": "A", "C": "AB", "D": "O"})
+    assert {crossed.letter_of(letter + mark) for letter in "AB" for mark in ("!", ",", ";", "..", ")!", "'")} == {None}
     assert [crossed.letter_of(text) for text in ("A", "B", "C", "AB", "O", "A. B", "B. A")] == [
         None, None, "C", "C", "D", "A", "B",
     ]  # fmt: skip
@@ -333,3 +334,9 @@ def test_there_is_no_letter_behind_z() -> None:
     assert (choice_letter(0), choice_letter(25)) == ("A", "Z")
     with pytest.raises(ValueError, match="choices: 27 of one question, and there are 26 letters; keep fewer"):
         choice_letter(26)
+
+
+def test_several_lines_name_no_option() -> None:
+    enamel = Options({"A": "hypoplastic", "B": "hypomaturation", "C": "hypoplastic hypomaturation"})
+    assert enamel.letter_of("hypoplastic hypomaturation\n") == "C"
+    assert enamel.letter_of("hypoplastic\nhypomaturation") is None
