@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from torch import distributed
 from torch._C._distributed_c10d import HashStore
 
@@ -164,6 +165,7 @@ RANK = """
 import socket, sys, threading
 import torch
 from datetime import timedelta
+import torch
 from torch import distributed
 from torch._C._distributed_c10d import HashStore
 from medix import first_failure
