@@ -45,7 +45,7 @@ def closed_words(row: Mapping[str, Any], answer: str) -> tuple[str, str] | None:
 def _named(choices: Sequence[str], answer: str, *, is_cut: bool) -> str:
     """The literal text of the choice that an answer is; empty if it is none or several."""
     if letter := lone_letter(answer).casefold():
-        return _begun_by(letter, choices)
+        return "" if is_cut else _begun_by(letter, choices)
     if "\n" in answer.strip():  # a list, perhaps
         return ""
     same = {literal(text) for text in choices if is_literally_same(text, answer)}

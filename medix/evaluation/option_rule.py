@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 
 from medix.judge.options import LETTERS, STRESSED, Options, is_letter_and_text
 
-VERSION = "option-26"
+VERSION = "option-27"
 """Of the rule; part of what a verdict by it depends on."""
 
 _FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}  # no more: NFKC makes "10²" "102"
-_MARKUP = re.compile(
-    r"^#{1,6} |</?(?:b|i|em|strong)>|\\(?:boxed|text(?:bf|it|rm)?|math(?:bf|rm))\{|\\[][()]|\}", re.MULTILINE
-)
+_MARKUP = re.compile(r"^#{1,6} |</?(?:b|i|em|strong)>|\\[][()]", re.MULTILINE)
+# with its own closing brace: those of a formula are a part of it
+_SET = re.compile(r"\\(?:boxed|text(?:bf|it|rm)?|math(?:bf|rm))\{((?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}")
 # at the beginning, on a line of its own, or as a sentence; "i.e. option D" announces nothing
 _ANNOUNCED = re.compile(
     r"(?:\A|(?<=\n)|(?<=[.!] )(?=(?-i:[A-Z])))[ \t]*"
@@ -69,7 +69,10 @@ def option_of(answer: str, choices: Sequence[str], *, is_cut: bool = False) -> i
 
 def _plain(text: str) -> str:
     """A text without stress, and with letters of full width as others type them."""
-    return STRESSED.sub(r"\2", _MARKUP.sub("", text.translate(_FULL_WIDTH))).strip()
+    text = _MARKUP.sub("", text.translate(_FULL_WIDTH))
+    while (inner := _SET.sub(r"\1", text)) != text:
+        text = inner
+    return STRESSED.sub(r"\2", text).strip()
 
 
 def _said(answer: str) -> tuple[str, str]:

@@ -47,8 +47,10 @@ class Options:
         text = without_emphasis(text)
         label, rest = self._label(text)
         named = self._written(text)
-        if begins_with_bare_a(text) and not any(begins_with_bare_a(self.texts[letter]) for letter in named):
-            return None
+        if begins_with_bare_a(text):
+            is_both = _is_option(text.split(maxsplit=1)[1], self.texts.get("A", ""))
+            if is_both or not any(begins_with_bare_a(self.texts[letter]) for letter in named):
+                return None
         if label:
             if not rest and self._is_in_other(label):
                 return None
@@ -71,9 +73,16 @@ class Options:
     def _is_in_other(self, letter: str) -> bool:
         """Whether a letter may stand for "vitamin D" or "statement d", the text of another option; no article is."""
         letter = letter.upper()
-        small = r"a(?!\s+\w)" if letter == "A" else letter.lower()
-        word = rf"{_NO_WORD_BEFORE}(?:{letter}|{small}){_NO_WORD_AFTER}"
-        return any(re.search(word, option) for other, option in self.texts.items() if other != letter)
+        small, *labels = letter.lower(), *map(str.lower, self.texts)
+        if letter == "A" and not any(_stands_in("|".join(labels[1:]), text) for text in self.texts.values()):
+            small = r"a(?!\s+\w)"  # the article of "a fracture"; "a only" stands beside "b only"
+        others = (text for other, text in self.texts.items() if other != letter)
+        return any(_stands_in(f"{letter}|{small}", text) for text in others)
+
+
+def _stands_in(letters: str, text: str) -> bool:
+    """Whether one of some letters, a pattern, is a word of a text."""
+    return re.search(rf"{_NO_WORD_BEFORE}(?:{letters}){_NO_WORD_AFTER}", text) is not None
 
 
 def _is_option(text: str, option: str) -> bool:

@@ -278,3 +278,23 @@ def test_a_reply_that_is_also_the_text_of_another_choice_is_not_clear() -> None:
 def test_a_letter_that_is_the_text_of_another_choice_names_none_whatever_stands_around_it(said: str, mark: str) -> None:
     assert option_of(said.format(f"A{mark}"), ["AB", "A", "B", "O"]) is None
     assert option_of(said.format(f"D{mark}"), ["AB", "A", "B", "O"]) in {3, None}
+
+
+@pytest.mark.parametrize(
+    ("choice", "other"),
+    [
+        (r"$C = \frac{D}{V} k$", r"$C = \frac{D}{V k}$"),
+        ("2^{n}+1", "2^{n+1}"),
+        ("e^{-k}t", "e^{-kt}"),
+        (r"\sqrt{a}b", r"\sqrt{ab}"),
+        ("x_{a}b", "x_{ab}"),
+    ],
+)
+def test_the_braces_of_a_formula_are_a_part_of_it(choice: str, other: str) -> None:
+    for said in ("{}", "The answer is {}", "A. {}", r"\boxed{{{}}}", r"\text{{\textbf{{{}}}}}"):
+        assert option_of(said.format(choice), [choice, "0", "1"]) == 0
+        assert option_of(said.format(other), [choice, "0", "1"]) is None
+
+
+def test_a_single_choice_can_be_named() -> None:
+    assert [option_of(text, ["a cyst"]) for text in ("A", "a cyst", "B")] == [0, 0, None]

@@ -340,3 +340,16 @@ def test_several_lines_name_no_option() -> None:
     enamel = Options({"A": "hypoplastic", "B": "hypomaturation", "C": "hypoplastic hypomaturation"})
     assert enamel.letter_of("hypoplastic hypomaturation\n") == "C"
     assert enamel.letter_of("hypoplastic\nhypomaturation") is None
+
+
+@pytest.mark.parametrize(
+    "texts", [("c is true", "a is true", "b is true"), ("b only", "a only", "both"), ("a and b", "a and c", "c")]
+)
+def test_an_a_beside_other_labels_in_small_letters_is_no_article(texts: tuple[str, ...]) -> None:
+    options = Options(dict(zip("ABC", texts, strict=True)))
+    assert {options.letter_of(text) for text in ("a", "A", "Answer: a", "(a)")} == {None}
+
+
+def test_a_bare_a_before_the_text_of_the_first_option_may_be_its_letter() -> None:
+    assert Options({"A": "delta", "B": "A delta", "C": "B"}).letter_of("A delta") is None
+    assert Options({"A": "gamma", "B": "A delta", "C": "B"}).letter_of("A delta") == "B"
