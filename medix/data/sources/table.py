@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from medix.data.sources.answer_kind import with_answer_kind
+from medix.data.sources.choice_notes import choice_notes
 from medix.data.sources.source import RowError
 from medix.data.sources.table_cell import has, passes
-from medix.data.sources.table_choices import choice_notes
 from medix.data.sources.table_file import SUFFIXES, TableError, TableFile
 from medix.data.sources.table_hub import HubTable
 from medix.data.sources.table_images import ImageFiles

@@ -6,23 +6,13 @@ from typing import Any
 
 from medix.data.partition import NOTHING, named_unit
 from medix.data.sources.answer_readings import Readings
+from medix.data.sources.choice_notes import ANSWERED_OTHERWISE, NAMES_NONE, READ_AS_OTHERS, WORD_CHOSEN, WORDS_UNUSED
 from medix.data.sources.class_label import Label
 from medix.data.sources.image_cell import ImageCellError, image_list, image_of
 from medix.data.sources.modality_names import tag_of
 from medix.data.sources.source import RowError
 from medix.data.sources.table_cell import CellError, cell, no_text, text_of
-from medix.data.sources.table_choices import (
-    ANSWERED_OTHERWISE,
-    NAMES_NONE,
-    READ_AS_OTHERS,
-    WORD_CHOSEN,
-    WORDS_UNUSED,
-    letter_index,
-    lettered_label,
-    listed,
-    without_labels,
-    without_unused,
-)
+from medix.data.sources.table_choices import letter_index, lettered_label, listed, without_labels, without_unused
 from medix.data.sources.table_file import TextRow, stated, whole
 from medix.data.sources.table_images import ImageFiles, TableImage
 from medix.data.sources.table_labels import BELOW_ZERO, band_of, label_of

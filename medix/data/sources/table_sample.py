@@ -10,10 +10,11 @@ from medix.data.image_markers import pieces, renumbered
 from medix.data.partition import PATIENT_FIELDS
 from medix.data.picture import PictureError
 from medix.data.prompt_errors import MarkerError
+from medix.data.sources.choice_notes import ANSWERED_OTHERWISE, choice_notes
 from medix.data.sources.source import RowError, content_id
 from medix.data.sources.stored_image import Keep, conversions, stored_image
 from medix.data.sources.table_cell import CellError, cell, text_of
-from medix.data.sources.table_choices import ANSWERED_OTHERWISE, choice_notes, lettered, lists_in_order, lists_otherwise
+from medix.data.sources.table_choices import lettered, lists_in_order, lists_otherwise
 from medix.data.sources.table_file import TextRow, stated, whole
 from medix.data.sources.table_images import ImageFiles, TableImage, holds_image
 from medix.data.sources.table_labels import band_notes
