@@ -42,8 +42,9 @@ def test_choices_with_other_labels_than_those_of_their_order_are_a_fault(label: 
         choices = [label.format(*one) for one in zip(labels, texts, strict=True)]
         with pytest.raises(ValueError, match="are not those of their order; take them off, or bring"):
             without_labels(choices)
-    with pytest.raises(ValueError, match="not those of their order"):
-        without_labels(["D) w", "E) x", "F) y", "G) z"])
+    for choices in (["D) w", "E) x", "F) y", "G) z"], ["B. left", "A. left", "C. both"]):
+        with pytest.raises(ValueError, match="not those of their order"):
+            without_labels(choices)
 
 
 def test_what_only_looks_like_labels_of_choices_is_left() -> None:
@@ -57,8 +58,50 @@ def test_what_only_looks_like_labels_of_choices_is_left() -> None:
         ["1.5 mg", "2.5 mg", "0.5 mg"],
         ["1:10", "1:20", "2:10"],
         ["2.x"],
+        ["2 weeks", "1 month"],
+        ["2 - 4 weeks", "1 - 2 months"],
+        ["2% lidocaine", "1% bupivacaine"],
+        ["2 (50%)", "1 (of 4)"],
+        ["2-butanol", "1-propanol"],
+        ["A and B", "B and C", "A and C"],
+        ["b,a,c", "a,b,c"],
+        ["B & C", "A & D"],
+        ["D/(B+D)", "C/(A+C)", "B/(B+D)", "A/(A+C)"],
+        ["2, 3 and 4", "1, 2 and 4"],
+        ["B", "A"],
     ):
         assert without_labels(choices) == choices
+
+
+_FORMS = (
+    "Option {}: {}", "Option {} {}", "Choice ({}) {}", "[{}] {}", "**{}.** {}", "( {} ) {}", "\u2022 {}) {}", "{}={}",
+    "<b>{}</b>. {}", "\u3010{}\u3011{}", "\ufeff{}. {}", "- [ ] {}. {}", "| {} | {} |", "<p>{}. {}</p>", "{})\n{}",
+    "&#40;{}&#41; {}", "{} - {}", "{} : {}", "{} -> {}",
+)  # fmt: skip
+_FORMS_OF_LETTERS = ("{} {}", "{}\t{}", "{}\n{}", "1. {}. {}", "{}/ {}", "{}&nbsp;{}")
+
+
+@pytest.mark.parametrize("form", [*_FORMS, *_FORMS_OF_LETTERS])
+def test_labels_of_any_form_are_those_of_their_order(form: str) -> None:
+    texts = ["left lung", "right lung", "both"]
+    labels = ["ABC", "abc", *(["123", "012"] if form in _FORMS else [])]
+    for order in labels:
+        choices = [form.format(*one) for one in zip(order, texts, strict=True)]
+        assert without_labels(choices) in (choices, texts)
+        for other in itertools.permutations(zip(order, texts, strict=True)):
+            if "".join(label for label, _ in other) != order:
+                with pytest.raises(ValueError, match="not those of their order"):
+                    without_labels([form.format(*one) for one in other])
+    with pytest.raises(ValueError, match="not those of their order"):
+        without_labels([form.format(*one) for one in zip("ACD", texts, strict=True)])
+
+
+def test_brackets_make_labels_of_letters_before_some_choices() -> None:
+    for choices in (["B) left", "A) right", "both"], ["(c) left", "both", "(a) right"]):
+        with pytest.raises(ValueError, match="not those of their order"):
+            without_labels(choices)
+    for kept in (["A) left", "both", "C) right"], ["(C) left", "right", "both"], ["B. cereus", "A. niger", "Candida"]):
+        assert without_labels(kept) == kept
 
 
 def test_there_are_no_more_choices_than_letters() -> None:
@@ -180,6 +223,48 @@ def test_what_only_looks_like_another_order_is_none() -> None:
     assert not lists_otherwise("Image A: US. Image B: CT. Image C: MRI. Which?", ["CT", "MRI"])
     lobes = "Which lobe is enlarged? A. middle lobe B. left lobe C. caudate lobe D. right lobe"
     assert lists_otherwise(lobes, ["left lobe", "right lobe"])
+
+
+def test_texts_may_be_wrapped_over_lines() -> None:
+    choices = ["left", "left lower lobe", "right lung"]
+    wrapped = {"left lower lobe": "left lower\n   lobe", "right lung": "right\n\nlung"}
+    for form in ("Which?\nA. {}\nB. {}\nC. {}", "Which?\n(a) {}\n(b) {}\n(c) {}"):
+        for order in itertools.permutations(choices):
+            question = form.format(*(wrapped.get(text, text) for text in order))
+            assert lists_in_order(question, choices) == (list(order) == choices)
+            assert lists_otherwise(question, choices) == (list(order) != choices)
+    assert lists_in_order("Which?\nA. one two\nB. three", ["one\ntwo", "three"])
+    assert lists_otherwise("Which?\nA. bone\nB. T-\ncell", ["T-cell", "bone"])
+
+
+@pytest.mark.parametrize("choices", [["cyst", "bone", "cyst"], ["AA", "Aa", "aa"]])
+def test_choices_that_are_the_same_or_differ_in_capitals_have_their_order(choices: list[str]) -> None:
+    """The label of a text that two choices have is right if it is that of one of them."""
+    for order in itertools.permutations(choices):
+        letters = "Which?\nA. {}\nB. {}\nC. {}".format(*order)
+        assert lists_in_order(letters, choices) == (list(order) == choices)
+        for question in (letters, "Which? 0 = {}, 1 = {}, 2 = {}".format(*order)):
+            assert lists_otherwise(question, choices) == (list(order) != choices)
+
+
+@pytest.mark.parametrize(
+    ("written", "other"),
+    [
+        ("&lt;5&nbsp;mm", "<5 mm"), ("Crohn\u2019s disease", "Crohn's disease"), ("5\u201310 mm", "5-10 mm"),
+        ("T\u2011cell lymphoma", "T-cell lymphoma"), ("\u22125", "-5"), ("pain &amp; fever", "pain & fever"),
+    ],
+)  # fmt: skip
+def test_marks_that_are_written_otherwise_are_the_same(written: str, other: str) -> None:
+    for asked, choice in ((written, other), (other, written)):
+        assert lists_in_order(f"Which?\nA. {asked}\nB. bone", [choice, "bone"])
+        assert lists_otherwise(f"Which?\nA. bone\nB. {asked}", [choice, "bone"])
+
+
+def test_labels_of_choices_that_stay_are_no_part_of_their_texts() -> None:
+    choices = ["Option A: left", "Option B: right"]
+    for form in ("Which?\nA. {}\nB. {}", "Which?\nOption A: {}\nOption B: {}", "Which? (A) {} (B) {}"):
+        assert lists_in_order(form.format("left", "right"), choices)
+        assert lists_otherwise(form.format("right", "left"), choices)
 
 
 def test_two_choices_within_a_line_are_listed_too() -> None:

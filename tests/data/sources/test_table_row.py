@@ -79,7 +79,7 @@ def test_answers_are_found_by_index_letter_or_text(
         ({"o": {"A": "x", "C": "y"}, "a": "A"}, Columns(answer_letter="a", choices="o"), "the letters A, B"),
         ({"o": ["x", "", "y"], "a": 0}, Columns(answer_index="a", choices="o"), "a choice in the middle is empty"),
         ({"o": ["A) x", "C) y", "D) z"], "a": "C"}, Columns(answer="a", choices="o"),
-         "columns.choices: ['A) x', 'C) y', 'D) z']; the labels that the choices begin with (A) x, …) are not"),
+         "columns.choices: ['A) x', 'C) y', 'D) z']; the choices begin with labels that are not"),
         ({"o": [f"x{place}" for place in range(27)], "a": 0}, Columns(answer_index="a", choices="o"),
          "there are 27 choices, and 26 letters for them; keep fewer"),
         ({"o": "[x, y", "a": 0}, Columns(answer_index="a", choices="o"), "neither JSON nor a list"),

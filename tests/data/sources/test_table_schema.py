@@ -25,7 +25,7 @@ def test_every_column_is_named_by_its_key() -> None:
         ({"columns": Columns(answer="a", choices="c"), "fixed_choices": ["yes"]}, "both name the choices"),
         (
             {"columns": Columns(answer="a"), "fixed_choices": ["B. no", "A. yes"]},
-            r"data.fixed_choices: \['B. no', 'A. yes'\]: the labels that the choices begin with",
+            r"data.fixed_choices: \['B. no', 'A. yes'\]: the choices begin with labels that are",
         ),
         (
             {"columns": Columns(answer="a"), "fixed_choices": ["x"] * 27},
