@@ -46,6 +46,8 @@ _LINE_TAG, _STRESS_TAG, _TAG = (
 _STRESSED = re.compile(r"[*_`]{1,9}([A-Za-z]|[1-9][0-9]?)[*_`]{1,9}(?=\s)")
 _ONLY_MARKS = re.compile(r"[\W_]*(?:[0-9]{1,2}[.)][\W_]*)?")
 """Before the label of a line, which may have a number, too: ``1. A``."""
+_ESCAPED = re.compile(r"(?:\\[nrt])+(?![a-z]{2})")
+"""Line breaks and tabs that an export has written as two characters each; not "\\theta"."""
 _CIRCLED = re.compile("[\u2460-\u2473\u24b6-\u24e9]")
 """Numbers and letters that are their own labels."""
 _SAME_MARKS = str.maketrans(dict.fromkeys("\u2018\u2019\u02bc", "'") | dict.fromkeys(range(0x2010, 0x2016), "-"))
@@ -249,7 +251,10 @@ def _letters_before(question: str, choices: Sequence[str]) -> set[_Found]:
 
 
 def _numbers_before(question: str, choices: Sequence[str]) -> set[_Found]:
-    """As ``_letters_before``, of numbers, which are no letters of choices: a word before one of them makes no list."""
+    """As ``_letters_before``, of numbers: a word before one of them makes no list, as in "Figures 1 (CT) and 2 (MRI)".
+
+    If it is one nevertheless, the letters below are clear beside it.
+    """
     found = [(word, one) for word, one in _labels_before(question, choices, _ANY_NUMBER) if one[1]]
     is_list = all(not word or word in _SPOKEN for word, _ in found)
     return {one for _, one in found} if is_list else set()
@@ -316,7 +321,7 @@ def _whole_words(texts: Iterable[str]) -> re.Pattern[str]:
 
 def _plain(text: str) -> str:
     """A text with its lines that are not empty, without marks and tags that stress; a stressed label gets a mark."""
-    text = _LINE_TAG.sub("\n", _CIRCLED.sub(r" (\g<0>) ", unescape(text)))
+    text = _LINE_TAG.sub("\n", _CIRCLED.sub(r" (\g<0>) ", _ESCAPED.sub("\n", unescape(text))))
     lines = _STRESSED.sub(r"\1)", _TAG.sub("", _STRESS_TAG.sub("*", text))).splitlines()
     typed = (" ".join(_typed(without_emphasis(line)).translate(_SAME_MARKS).split()) for line in lines)
     return re.sub(r"(?<=\w-)\n(?=\w)", "", "\n".join(filter(None, typed)))

@@ -196,6 +196,11 @@ _OTHER_LISTS = (
     "{}\n| A | {} |\n|---|---|\n| B | {} |\n| C | {} |",
     "{}\nA {}\nB {}\nC {}",
     "{} Choose (A) {}, (B) {}, or (C) {}.",
+    *(
+        break_.join(("{}", *(f"{label} {{}}" for label in labels)))
+        for break_ in (r"\n", r"\r\n", r"\n ", r"\t")
+        for labels in (("A.", "B.", "C."), ("a)", "b)", "c)"))
+    ),
 )
 
 
