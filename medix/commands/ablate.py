@@ -1,6 +1,7 @@
 """``python -m medix ablate``: runs of one spec that differ in some keys, each with several seeds, and their table."""
 
 import argparse
+import math
 import shlex
 from collections import Counter
 from collections.abc import Sequence
@@ -108,7 +109,8 @@ def _run(chosen: "Sequence[GridRun]", runs: "Sequence[GridRun]", jobs: int) -> i
             nonlocal number
             number += 1
             told = f": {state.reason}" if state.reason else ""
-            tell(f"{number} of {len(chosen)}  {run.name}: {state.status}, {state.seconds:.0f} s{told}")
+            took = "time not known" if math.isnan(state.seconds) else f"{state.seconds:.0f} s"
+            tell(f"{number} of {len(chosen)}  {run.name}: {state.status}, {took}{told}")
             advance(1)
             if state.status in {"done", "failed"}:
                 _write(runs)

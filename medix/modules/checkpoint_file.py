@@ -7,12 +7,16 @@ from typing import Any
 
 import torch
 
+START_ELSEWHERE = (
+    "Delete it to continue from the previous one, or name another (fit, validate, test and predict: --ckpt_path)"
+)
+
 
 class DamagedCheckpointError(ValueError):
     """A checkpoint file is damaged."""
 
 
-def read(path: str | Path, *, checks_tensors: bool = True) -> dict[str, Any]:
+def read(path: str | Path, *, checks_tensors: bool = True, remedy: str = START_ELSEWHERE) -> dict[str, Any]:
     """Load a checkpoint file, memory-mapped, on the CPU.
 
     torch loads corrupted weights without an error, so the checksums in the file are verified first.
@@ -20,6 +24,7 @@ def read(path: str | Path, *, checks_tensors: bool = True) -> dict[str, Any]:
     Args:
         path: of the file.
         checks_tensors: False verifies the plain data alone, which takes no time; for those who use no tensor.
+        remedy: what to do about a damaged one; by default, for those who start from it.
 
     Raises:
         DamagedCheckpointError: not a checkpoint, cut short, or altered.
@@ -37,8 +42,5 @@ def read(path: str | Path, *, checks_tensors: bool = True) -> dict[str, Any]:
         reason = str(error).partition("\n")[0]
         if isinstance(error, pickle.UnpicklingError):  # torch advises to load it all the same
             reason = "it holds more than tensors and plain data, and loading that could run a program"
-        raise DamagedCheckpointError(
-            f"checkpoint {path}: cannot be read: {reason}. Delete it to continue from the previous one, or name "
-            "another (fit, validate, test and predict: --ckpt_path)"
-        ) from error
+        raise DamagedCheckpointError(f"checkpoint {path}: cannot be read: {reason}. {remedy}") from error
     return saved

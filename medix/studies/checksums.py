@@ -49,11 +49,15 @@ def read_object(
         remedy: for messages.
 
     Raises:
-        ValueError: it is none; the file was cut, or is of something else.
-        OSError: it cannot be opened.
+        FileNotFoundError: it is not there.
+        ValueError: it cannot be read, or is none: the file was cut, or is of something else.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error.strerror}); {remedy}") from error
     except (ValueError, RecursionError):
         content = None
     if not isinstance(content, dict) or not set(keys) <= content.keys():

@@ -86,9 +86,8 @@ class CellResult:
 
     @property
     def seconds(self) -> float:
-        """Mean time of its runs that are done; NaN if none is."""
-        done = [state.seconds for state in self.states.values() if state.status == "done"]
-        return sum(done) / len(done) if done else math.nan
+        """Mean time of its runs that are done; NaN if none is, or if the time of one is not known."""
+        return mean([state.seconds for state in self.states.values() if state.status == "done"])
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import signal
 import subprocess
 import sys
@@ -15,7 +16,8 @@ from typing import Any
 
 from medix.files.atomic_file import write_atomically
 from medix.files.folder_lock import HeldError, held
-from medix.reporting.record_check import NUMBER, TEXT, RecordValueError, Rule, check_fields
+from medix.reporting.record_check import NUMBER_OR_NULL, TEXT, RecordValueError, Rule, check_fields
+from medix.reporting.render import plain
 from medix.spec.spec_reading import settings, walk
 from medix.stop_signal import SIGNALS, Stopped, stopped_by
 from medix.studies.checksums import read_object
@@ -30,7 +32,7 @@ _WRITTEN = ("waiting", "done", "failed", "stopped")
 _FIELDS: Mapping[str, Rule] = {
     "status": (f"one of {', '.join(_WRITTEN)}", lambda value: value in _WRITTEN),
     "reason": TEXT,
-    "seconds": NUMBER,
+    "seconds": NUMBER_OR_NULL,
     "settings": TEXT,
 }
 """What a file of the state of a run holds."""
@@ -47,7 +49,8 @@ class RunState:
         status: ``waiting``, ``done``, ``failed``, ``stopped`` (by a signal; it goes on next time) or ``elsewhere``
             (another process has it).
         reason: last message of a run that failed, its lines separated by `` / ``; of one that is done, what it lacks.
-        seconds: of all its attempts; of one whose ``ablate`` was killed, up to the last line of its log.
+        seconds: of all its attempts; of one whose ``ablate`` was killed, up to the last line of its log. NaN where
+            the file that says it was lost after an attempt.
         settings: digest of the settings that it was started with, those of parts too; empty if they are not known.
     """
 
@@ -125,13 +128,12 @@ class GridRun:
             check_fields(written, _FIELDS)
         except FileNotFoundError:
             return RunState()
-        except OSError as error:
-            return RunState("failed", f"{file}: cannot be read ({error.strerror}); {remedy}")
         except RecordValueError as error:
             return RunState("failed", f"{file}: {error}; {remedy}")
         except ValueError as error:
             return RunState("failed", str(error))
-        state = RunState(**{name: written[name] for name in _FIELDS})
+        seconds = math.nan if written["seconds"] is None else written["seconds"]
+        state = RunState(**{name: written[name] for name in _FIELDS} | {"seconds": seconds})
         if state.settings != self._digest:
             raise ValueError(
                 f"{self.folder}: was begun with other settings than the grid has now; give another --output, or move "
@@ -204,14 +206,19 @@ class GridRun:
         return state
 
     def _unrecorded(self) -> float:
-        """Seconds of an attempt after which no state was written: its log is younger than the state it began with."""
+        """Seconds of an attempt after which no state was written: its log is younger than the state it began with.
+
+        NaN where that state was lost, with the time of all attempts before.
+        """
         state, log = self.folder / _STATE, self.folder / "fit.log"
-        if not (state.is_file() and log.is_file()):
+        if not log.is_file():
             return 0.0
+        if not state.is_file():
+            return math.nan
         return max(0.0, log.stat().st_mtime - state.stat().st_mtime)
 
     def _write(self, state: RunState) -> None:
-        write_atomically(self.folder / _STATE, json.dumps(asdict(state)) + "\n")
+        write_atomically(self.folder / _STATE, json.dumps(plain(asdict(state)), allow_nan=False) + "\n")
 
     def _reason(self, code: int, start: int) -> str:
         """Its last message: what earlier attempts said, before a byte of its log, explains nothing of this one."""

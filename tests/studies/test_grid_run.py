@@ -1,6 +1,7 @@
 """Runs of a grid: what goes on, fails, is stopped. ``fit`` is a script here; the test of the command has a real one."""
 
 import errno
+import math
 import os
 import signal
 import subprocess
@@ -122,6 +123,17 @@ def test_other_settings_are_refused_in_a_folder_that_was_begun(runs: list[GridRu
     runs[0].grid.spec.write_text("model: {}\n")
     with pytest.raises(ValueError, match=r"good/seed=1: was begun with other settings .* or move the folder away"):
         runs[0].state()
+
+
+def test_the_time_of_a_run_is_not_known_where_the_state_was_lost_after_an_attempt(runs: list[GridRun]) -> None:
+    """It would be the time of the later attempt alone."""
+    run = runs[0]
+    assert run.run(lambda process: None).seconds > 0
+    (run.folder / "grid.json").unlink()
+    assert math.isnan(run.run(lambda process: None).seconds)
+    assert run.state().status == "done"
+    assert math.isnan(run.state().seconds)
+    assert '"seconds": null' in (run.folder / "grid.json").read_text()
 
 
 DAMAGES: dict[str, Callable[[Path], object]] = {
