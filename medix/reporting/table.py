@@ -254,7 +254,8 @@ def before_after_table(
         ("truncated", "Truncated completions"),
     ):
         rows.append([name, *(number(side[key], percent=True) for side in sides)])
-    rows.append(["Tokens per completion", *(f"{side['tokens']:.1f}" for side in sides)])
+    tokens = (MISSING if side["tokens"] is None else f"{side['tokens']:.1f}" for side in sides)
+    rows.append(["Tokens per completion", *tokens])
     for key, name in (("samples", "Samples"), ("completions", "Completions judged")):
         rows.append([name, *(str(side[key]) for side in sides)])
     if before is None:

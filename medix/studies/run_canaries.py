@@ -7,8 +7,7 @@ from typing import Any
 
 import yaml
 
-from medix.reporting.record_check import COUNT, MAPPING, NUMBER_OR_NULL, check_fields
-from medix.studies.checksums import read_object
+from medix.studies.canary_file import read_canary_rates
 from medix.yaml_text import read_yaml
 
 _REMEDY = "restore it; until then the chart of accepted attacks lacks this check, and the numbers of the row are whole"
@@ -40,25 +39,13 @@ class RunCanaries:
         for name in sorted({*names, *(f"canaries-step-{at:06d}.json" for at in _expected(spec, step))}):
             file = folder / name
             try:
-                checks.append(_check(file))
+                rates = read_canary_rates(file, _REMEDY, needs_step=True)
+                checks.append({"step": rates["step"], "accepted": rates["false_positive"]["rate"]})
             except FileNotFoundError:
                 faults.append(f"{file}: is not there, though the spec of the run asks for this check; {_REMEDY}")
-            except OSError as error:
-                faults.append(f"{file}: cannot be read ({error.strerror}); {_REMEDY}")
             except ValueError as error:
                 faults.append(str(error))
         return cls(checks, faults)
-
-
-def _check(file: Path) -> Mapping[str, Any]:
-    data = read_object(file, "CheckJudge", ("step", "false_positive"), _REMEDY)
-    try:
-        check_fields(data, {"step": COUNT, "false_positive": MAPPING})
-        rate = {"rate": "missing", **data["false_positive"]}
-        check_fields(rate, {"rate": NUMBER_OR_NULL}, "false_positive.")
-    except ValueError as error:
-        raise ValueError(f"{file}: {error}; {_REMEDY}") from error
-    return {"step": data["step"], "accepted": rate["rate"]}
 
 
 def _expected(spec: object, step: int) -> Iterator[int]:

@@ -14,14 +14,16 @@ from medix.data.manifest import Manifest, ManifestError, read_manifests
 from medix.files.training_folder import in_training_folder
 from medix.modules import checkpoint as state
 from medix.reporting.evaluations import began, read_evaluations
+from medix.reporting.record_check import COUNTS, TEXT, check_fields
 from medix.reporting.render import USE, plain
 from medix.reporting.table import Table
 from medix.seeds import EVALUATION, EVERYTHING, TRAINING
+from medix.studies.canary_file import read_canary_rates
 from medix.studies.checksums import FileChecksum, files_of, read_object
-from medix.studies.run_card_tables import CANARIES, tables
+from medix.studies.run_card_tables import tables
 from medix.studies.run_folder import RunFolder
 from medix.studies.run_judges import RunJudges
-from medix.yaml_text import read_yaml_file
+from medix.studies.run_report import newer_than
 
 FILE = "run-card.json"
 _SPLITS = ("train", "val", "test")
@@ -46,18 +48,16 @@ class RunCard:
     @cached_property
     def spec(self) -> dict[str, Any]:
         """The spec with which the run ended."""
-        found: dict[str, Any] = read_yaml_file(self.run.specs[-1]).content
-        return found
+        return self.run.spec_in(self.run.specs[-1])
 
     @cached_property
     def manifests(self) -> dict[str, list[Manifest] | str]:
         """The manifests of each split as they are now, or why they cannot be read."""
         found: dict[str, list[Manifest] | str] = {}
-        data = self.spec.get("data") or {}
         with in_training_folder(self.run.path.resolve(), self.spec):
             for split in _SPLITS:
                 try:
-                    found[split] = list(read_manifests(data.get(split) or []))
+                    found[split] = list(read_manifests(_at(self.spec, f"data.{split}") or []))
                 except ManifestError as error:
                     found[split] = str(error)
         return found
@@ -70,10 +70,7 @@ class RunCard:
         nothing tells which is the later. So does one without a verdict, which measures nothing.
         """
         found: dict[tuple[str, str, bool], dict[str, Any]] = {}
-        read = [
-            (path, read_object(path, "medix judge canaries", ("judge", "version", *CANARIES)))
-            for path in self.run.path.glob("canaries*.json")
-        ]
+        read = [(path, read_canary_rates(path)) for path in self.run.path.glob("canaries*.json")]
         for path, rates in sorted(read, key=lambda one: (one[1].get("step", math.inf), one[0].stem)):
             uses = list(self.judges.uses.get(rates["judge"], {}).values())
             kind = "" if "step" in rates else path.name
@@ -108,11 +105,15 @@ class RunCard:
         """What a reviewer asks and the run does not say, one sentence each with what to do."""
         run, report = self.run, self.run.report
         found = self._not_reproduced()
-        found += [] if report else ["No report.json (medix.callbacks.WriteReport): curves and tables are missing."]
-        if report and not report.get("after"):
-            found.append("No validation is on record (medix.callbacks.JudgeValidation).")
-        if report and not report.get("finished"):
-            found.append(f"The run has not finished: step {report.get('step')} of {report.get('max_steps')}.")
+        if not report:
+            found.append("No report.json (medix.callbacks.WriteReport): curves and tables are missing.")
+        else:
+            if not report.get("after"):
+                found.append("No validation is on record (medix.callbacks.JudgeValidation).")
+            if not report["finished"]:
+                found.append(f"The run has not finished: step {report['step']} of {report['max_steps']} (report.json).")
+            if newer := newer_than(report, run.path):
+                found.append(f"report.json is older than the run: {newer}. Curves and tables end there.")
         if not run.recorded_steps:
             found.append("No training completion is on record (medix.callbacks.RecordCompletions).")
         if not run.checkpoints:
@@ -133,7 +134,7 @@ class RunCard:
         folder, spec = self.run.path, str(self.run.specs[-1])
         known = list(dict.fromkeys(one["judge"] for one in self.canaries if not _unscored(one)))
         command = "python -m medix judge canaries "
-        has_judge = bool(read_yaml_file(self.run.specs[-1]).content.get("judge"))
+        has_judge = bool(self.spec.get("judge"))
         uses = self.judges.uses
         if not self.canaries and (not uses or (has_judge and len(uses) == 1)):
             words = ["--judge", spec, "--json", str(folder / "canaries.json")]
@@ -193,14 +194,22 @@ class RunCard:
     @cached_property
     def _verification(self) -> Mapping[str, Any]:
         path = self.run.path / "verification.json"
-        return read_object(path, "medix verify", ("outcome", "steps")) if path.is_file() else {}
+        try:
+            found = read_object(path, "medix verify", ("outcome", "steps"))
+        except FileNotFoundError:
+            return {}
+        try:
+            check_fields(found, {"outcome": TEXT, "steps": COUNTS})
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}; delete it, or write it again") from error
+        return found
 
     def facts(self) -> dict[str, str]:
         """Facts, versions, seeds, judge and processor, by label."""
         report, written = self.run.report, self.last[1].get(state.KEY, {}).get("written_by") or {}
         facts: dict[str, str] = {}
         for part in ("run", "facts", "versions"):
-            facts |= {str(name): str(value) for name, value in (report.get(part) or {}).items()}
+            facts |= {str(name): str(value) for name, value in report.get(part, {}).items()}
         facts |= {f"Seed, {key}": str(_at(self.spec, key)) for key in _SEEDS if _at(self.spec, key) is not None}
         processor = written.get("processor") or {}
         facts["Processor"] = ", ".join(f"{name} {value}" for name, value in processor.items()) or "not on record"
@@ -219,7 +228,7 @@ class RunCard:
             "use": USE,
             "facts": self.facts(),
             "missing": self.missing(),
-            "limits": [*_LIMITS, *(report.get("notes") or ())],
+            "limits": [*_LIMITS, *report.get("notes", ())],
             "spec": {path.name: path.read_text(encoding="utf-8") for path in self.run.specs},
             "stretches": [{"steps": steps, "changed": changed} for steps, changed in self.stretches],
             "data": [
@@ -227,9 +236,9 @@ class RunCard:
                 for split, found in self.manifests.items() if not isinstance(found, str) for one in found
             ],
             "canaries": canaries,
-            "validations": report.get("validations") or [],
-            "gain": report.get("gain") or {},
-            "steps": report.get("steps") or [],
+            "validations": report.get("validations", []),
+            "gain": report.get("gain", {}),
+            "steps": report.get("steps", []),
             "evaluations": self.evaluations,
             "verification": dict(self._verification),
             "files": [asdict(one) for one in self.files],
@@ -247,7 +256,7 @@ class RunCard:
             f"**{USE}** `{FILE}` beside this file holds all numbers, and the specs in full.",
             _listed("Missing", self.missing()),
             *(f"## {table.title}\n\n{table.markdown()}" for table in tables_of_run),
-            _listed("Limits", [*_LIMITS, *(self.run.report.get("notes") or ())]),
+            _listed("Limits", [*_LIMITS, *self.run.report.get("notes", ())]),
             "Curves are in `report.html`. Compare the files with this card: `python -m medix run-card RUN --check`.",
         ]
         return "\n\n".join(section.rstrip() for section in sections if section) + "\n"

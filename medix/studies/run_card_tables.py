@@ -17,7 +17,7 @@ _CURVES = {
 }
 _STEPS = 10
 _DATA = ("Manifest", "Split", "Data set", "Modality", "Samples", "Licence", "De-identification", "Digest")
-CANARIES = {"false_positive": "Wrong answers accepted", "false_negative": "Right answers rejected"}
+_CANARIES = {"false_positive": "Wrong answers accepted", "false_negative": "Right answers rejected"}
 
 
 def tables(
@@ -39,7 +39,7 @@ def tables(
     read = {split: found for split, found in manifests.items() if not isinstance(found, str)}
     yield Table("Data", _DATA, [_data(one, split) for split, found in read.items() for one in found])
     for one in canaries:
-        rows = [_rate(label, one[name]) for name, label in CANARIES.items()]
+        rows = [_rate(label, one[name]) for name, label in _CANARIES.items()]
         uses = f"gave the {' and '.join(one['uses'])}" if one["uses"] else "gave nothing that is told here"
         title = f"Judge {one['judge']} on {one['version']} ({uses}; {one['file']})"
         yield Table(title, ["", "Wrong", "Rate", "Unscored"], rows)

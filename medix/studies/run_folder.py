@@ -1,8 +1,5 @@
 """The folder of a run: its spec, checkpoints, records and report."""
 
-import hashlib
-import json
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,8 +12,16 @@ from medix.callbacks.spec_changes import Change, changes
 from medix.evaluation.recorded_run import RecordedRun
 from medix.modules import checkpoint as state
 from medix.modules import checkpoint_file
-from medix.reporting.evaluations import read_report
+from medix.reporting.record_check import MAPPING_OR_NULL, check_fields
+from medix.studies.recorded_steps import lines_by_step
+from medix.studies.run_report import read_run_report
 from medix.yaml_text import read_yaml, read_yaml_file
+
+_REMEDY = "restore it; if that cannot be, move it out of the folder, and curves and tables are left out"
+_CHECKPOINT = (
+    "Restore it; if that cannot be, move it out of the folder: other checkpoints are then used. The report, the "
+    "records and the other checkpoints of the run stay as they are"
+)
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,7 @@ class RunFolder:
         return {step: repeated for step in self.recorded_steps if (repeated := self._recorded_lines[step])}
 
     @cached_property
-    def _recorded_lines(self) -> dict[int, int]:
+    def _recorded_lines(self) -> Mapping[int, int]:
         """By step, how many of its lines stand twice."""
         if not (self.path / "completions").is_dir():
             return {}
@@ -59,21 +64,34 @@ class RunFolder:
             files = RecordedRun.find(self.path).files
         except FileNotFoundError:
             return {}
-        found: Counter[int] = Counter()
-        seen: set[bytes] = set()
-        for path in files:
-            with path.open("rb") as lines:  # a whole record takes many times as long to read
-                for line in lines:
-                    if (step := _step(line)) is not None:
-                        digest = hashlib.blake2b(line.strip(), digest_size=16).digest()
-                        found[step] += digest in seen
-                        seen.add(digest)
-        return dict(found)
+        return lines_by_step(files)
 
     @cached_property
     def report(self) -> Mapping[str, Any]:
-        """Its ``report.json``; empty if there is none that can be read."""
-        return read_report(self.path)
+        """Its ``report.json``; empty if there is none.
+
+        Raises:
+            ValueError: it is damaged; as ``read_run_report``.
+        """
+        try:
+            return read_run_report(self.path, _REMEDY)
+        except FileNotFoundError:
+            return {}
+
+    def spec_in(self, path: Path) -> dict[str, Any]:
+        """The content of one of its files of specs.
+
+        Raises:
+            ValueError: it is not YAML, or it or one of its blocks is no mapping.
+        """
+        content = read_yaml_file(path).content
+        if not isinstance(content, dict):
+            raise ValueError(f"{path}: {content!r:.60} is not the spec of a run, which is a mapping; restore the file")
+        try:
+            check_fields(content, dict.fromkeys(("trainer", "data", "model"), MAPPING_OR_NULL))
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}; restore the file") from error
+        return content
 
     def checkpoint(self, step: int) -> dict[str, Any]:
         """The content of a checkpoint.
@@ -84,7 +102,7 @@ class RunFolder:
         path = self.checkpoints[step]
         if path.is_dir():
             raise ValueError(f"{path}: is a folder of a sharded strategy, which is not read; give a run of one process")
-        saved = checkpoint_file.read(path)
+        saved = checkpoint_file.read(path, remedy=_CHECKPOINT)
         if state.KEY not in saved:
             raise ValueError(f"{path}: holds no medix state; it was not written by medix fit")
         return saved
@@ -98,8 +116,9 @@ class RunFolder:
         """
         changed = self.path / f"spec.from-step-{step:06d}.yaml"
         held = None if changed.is_file() else spec_in(saved)
-        path = changed if changed.is_file() else self.path / "spec.yaml"
-        spec: dict[str, Any] = read_yaml(path.read_text(encoding="utf-8") if held is None else held)
+        if held is None:
+            return self.spec_in(changed if changed.is_file() else self.path / "spec.yaml")
+        spec: dict[str, Any] = read_yaml(held)
         return spec
 
     def suite_after(self, step: int) -> dict[str, str]:
@@ -122,7 +141,7 @@ class RunFolder:
         for path, step in newest.items():
             held = spec_in(self.checkpoint(step))
             if held is not None:
-                found += [(path, step, one) for one in changes(read_yaml(held), read_yaml_file(path).content)]
+                found += [(path, step, one) for one in changes(read_yaml(held), self.spec_in(path))]
         return found
 
     @property
@@ -139,11 +158,3 @@ class RunFolder:
 def _after(spec: Path) -> int:
     """The last step before those that the file of a spec is of; -1 for that of the beginning."""
     return -1 if spec.name == "spec.yaml" else step_of(spec)
-
-
-def _step(line: bytes) -> int | None:
-    """The step of a record; None for a line that was cut."""
-    try:
-        return int(json.loads(line)["step"])
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
-        return None

@@ -46,8 +46,8 @@ class RunJudges:
     @cached_property
     def _accuracy(self) -> list[Given]:
         report = self.run.report
-        during = report.get("validations") or ([after] if (after := report.get("after")) else [])
-        rows = [*((one, "validation") for one in during), *((one, one.get("split")) for one in self.evaluations)]
+        during = [(one, "validation") for one in report.get("validations", [])]
+        rows = [*during, *((one, one.get("split")) for one in self.evaluations)]
         found = []
         for (judge, name), ones in groupby(rows, key=lambda row: (row[0].get("judge"), row[1])):
             steps = [one.get("step") for one, _ in ones]

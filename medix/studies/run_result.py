@@ -11,11 +11,10 @@ from medix.evaluation.repeated import MajorityAnswer, majority
 from medix.evaluation.scored_completion import ScoredCompletion
 from medix.evaluation.summary import summarise
 from medix.reporting.record import CompletionKey, CompletionRecord, read_records
-from medix.reporting.record_check import COUNT, LIST, NUMBER, NUMBER_OR_NULL, Rule, check_fields
 from medix.rewards.abstention import AbstentionAnswer
-from medix.studies.checksums import read_object
 from medix.studies.measures import MEASURES
 from medix.studies.run_canaries import RunCanaries
+from medix.studies.run_report import NAME, newer_than, read_run_report
 from medix.types import Cluster, SampleKey
 
 
@@ -95,25 +94,13 @@ class RunResult:
             unscored=mean([float(record.credit is None) for record in records]),
             majorities=[found for group in by_sample.values() if (found := _majority(group)) is not None],
             validations=report["validations"],
-            steps=report.get("steps", []),
+            steps=report["steps"],
             canaries=RunCanaries.read(folder, report.get("spec"), last["step"]),
         )
 
     def without(self, measure: str) -> float:
         """Share of the completions that have no value of a measure."""
         return 1 - len(self.measures[measure]) / len(self.clusters) if self.clusters else math.nan
-
-
-_SHARES = dict.fromkeys(
-    ("accuracy", "modality_accuracy", "reward", "accepted_wrong", "unscored", "tokens", "completions", "samples"),
-    NUMBER_OR_NULL,
-)
-_VALIDATION: Mapping[str, Rule] = {
-    **_SHARES,
-    "step": COUNT,
-    "suite": ("a mapping or null", lambda value: value is None or isinstance(value, dict)),
-}
-_STEP: Mapping[str, Rule] = {"step": NUMBER, "reward/total": NUMBER_OR_NULL, "reward/judge": NUMBER_OR_NULL}
 
 
 def _restore(folder: Path) -> str:
@@ -125,28 +112,29 @@ def _restore(folder: Path) -> str:
 
 
 def _report(folder: Path) -> Mapping[str, Any]:
-    """The report of a run, with at least one validation.
+    """The report of a run that is done, with at least one validation.
 
     Raises:
-        ValueError: it is not there, or not as ``fit`` writes it.
+        ValueError: it is not there, or not as ``fit`` writes it, or was written before the end of the run.
     """
-    file, remedy = folder / "report.json", _restore(folder)
+    file, remedy = folder / NAME, _restore(folder)
     lacking = (
         "the spec of the grid lacks data.val, or one of the callbacks JudgeValidation, RecordCompletions and "
         "WriteReport"
     )
-    if not file.exists():
-        raise ValueError(f"{file}: is not there; if it was lost, {remedy}; else {lacking}")
-    report = read_object(file, "medix fit", (), remedy)
-    if not report.get("validations"):
-        raise ValueError(f"{file}: holds no validations; if it was changed, {remedy}; else {lacking}")
     try:
-        check_fields(report, {"validations": LIST, "steps": LIST})
-        for key, rules in (("validations", _VALIDATION), ("steps", _STEP)):
-            for number, entry in enumerate(report.get(key, [])):
-                check_fields({"step": None, **entry} if isinstance(entry, dict) else entry, rules, f"{key}.{number}.")
-    except ValueError as error:
-        raise ValueError(f"{file}: {error}; {remedy}") from error
+        report = read_run_report(folder, remedy)
+    except FileNotFoundError as error:
+        raise ValueError(f"{file}: is not there; if it was lost, {remedy}; else {lacking}") from error
+    if found := newer_than(report, folder):
+        raise ValueError(f"{file}: is older than the run: {found}; {remedy}")
+    if not report["finished"] and not report.get("ended"):  # a run that a callback ends is done, too
+        raise ValueError(
+            f"{file}: was written during the run, at step {report['step']} of {report['max_steps']}, and grid.json is "
+            f"newer, which says that the run is done; {remedy}"
+        )
+    if not report["validations"]:
+        raise ValueError(f"{file}: holds no validations; if it was changed, {remedy}; else {lacking}")
     return report
 
 

@@ -63,11 +63,11 @@ def verify(run: RunFolder, count: int = 3) -> Verification:
     Raises:
         CannotReplayError: it cannot be tried.
     """
-    window = Window.of(run, count)
+    window, report = Window.of(run, count), run.report
     made = replay(run, window)
     files = RecordedRun.find(run.path).files
     recorded = [record for path in files for record in read_records(path) if record.step in window.steps]
-    metrics = {int(row["step"]): row for row in run.report.get("steps") or ()}
+    metrics = {int(row["step"]): row for row in report.get("steps", ())}
     last = window.steps[-1]
     # the first after the steps, too: it says where the steps before it were made, and a run may move at any checkpoint
     end = next((step for step in run.checkpoints if step >= last), last)
@@ -76,7 +76,7 @@ def verify(run: RunFolder, count: int = 3) -> Verification:
     writers = [_written_by(one) for one in saved.values()]
     found = compare(recorded, metrics, weights, made, writers, _facts(state.header()))
     found = replace(found, differences=[*_altered(run), *found.differences])
-    notes = [*_notes(found, made.left_out, weights), *_repeated(run), *_unrecorded(window, metrics)]
+    notes = [*_notes(found, made.left_out, weights, report), *_repeated(run), *_unrecorded(window, metrics)]
     return Verification(window, found, tuple(notes))
 
 
@@ -113,10 +113,17 @@ def _facts(header: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in header.items() if name != _NOT_WRITTEN_BY}
 
 
-def _notes(found: Reproduction, left_out: tuple[str, ...], weights: Mapping[int, Any]) -> list[str]:
+def _notes(
+    found: Reproduction, left_out: tuple[str, ...], weights: Mapping[int, Any], report: Mapping[str, Any]
+) -> list[str]:
     notes = []
     if not found.compared["metrics"]:
-        notes.append("no metrics of these steps are on record (report.json): losses and gradients are not compared")
+        holds = (
+            f"report.json, of step {report['step']}, holds no metrics of these steps"
+            if report
+            else ("there is no report.json (medix.callbacks.WriteReport)")
+        )
+        notes.append(f"{holds}: losses and gradients are not compared")
     if not weights:
         notes.append("no checkpoint lies among these steps, so that weights are compared by what they sample alone")
     if any("processor" not in one for one in found.processors):

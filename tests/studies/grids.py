@@ -44,6 +44,9 @@ def write(run: GridRun, records: Sequence[CompletionRecord], **changes: Any) -> 
     accuracy = summarise(records).accuracy.estimate if any(one.credit is not None for one in records) else None
     validation: Mapping[str, Any] = {"step": 2, "judge": "exact/4", "suite": {"rewards": "r", "data": "x"}}
     report = {
+        "step": 2,
+        "max_steps": 2,
+        "finished": True,
         "validations": [{**validation, "accuracy": accuracy, **changes}],
         "steps": [{"step": 1.0, "reward/total": 0.25}],
     }
@@ -55,3 +58,10 @@ def say(run: GridRun, status: str, reason: str = "") -> None:
     """Have the folder of a run say how far it is."""
     run.write_spec()
     run._write(RunState(status, reason, 60.0, run._digest))
+
+
+def write_canaries(folder: Path, step: int, scored: int, rate: float | None) -> None:
+    """Write what a check of the judge leaves, with the same rate of both sides."""
+    side = {"scored": scored, "wrong": round(scored * (rate or 0)), "unscored": 0, "rate": rate}
+    data = {"step": step, "judge": "j", "version": "v", "false_positive": side, "false_negative": side}
+    (folder / f"canaries-step-{step:06d}.json").write_text(json.dumps(data))

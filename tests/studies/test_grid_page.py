@@ -6,7 +6,7 @@ from pathlib import Path
 from medix.reporting.table import MISSING
 from medix.studies.grid_page import GridPage
 from medix.studies.grid_result import GridResult
-from tests.studies.grids import made, record, say, write
+from tests.studies.grids import made, record, say, write, write_canaries
 
 
 def page(folder: Path) -> GridPage:
@@ -23,9 +23,8 @@ def page(folder: Path) -> GridPage:
         )
         if run.cell.name == "c":
             say(run, "failed", "medix: error: <b>no</b>")
-    for step, rate in ((20, 0.5), (0, None)):
-        checked = json.dumps({"step": step, "false_positive": {"rate": rate}})
-        (runs[0].folder / f"canaries-step-{step:06d}.json").write_text(checked)
+    for step, rate in ((2, 0.5), (0, None)):
+        write_canaries(runs[0].folder, step, 4, rate)
     return GridPage(GridResult.read(runs[0].grid, runs))
 
 
@@ -158,5 +157,5 @@ def test_a_run_without_one_of_its_checks_of_the_judge_is_a_row_that_says_so(tmp_
     assert accuracy.rows[0][1] == "2 of 2"
     assert lost.title == "Files of runs that are lost or damaged"
     assert [row[:2] for row in lost.rows] == [["a", "1"]]
-    assert "canaries-step-000002.json: is not what CheckJudge writes" in lost.rows[0][2]
+    assert "canaries-step-000002.json: is not what medix judge canaries or CheckJudge writes" in lost.rows[0][2]
     assert "canaries-step-000002.json" in json.loads(found.json())["cells"][0]["runs"]["1"]["reason"]

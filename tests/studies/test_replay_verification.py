@@ -127,9 +127,20 @@ def test_without_a_report_and_later_checkpoints_it_is_said_what_is_not_compared(
     found = verify(RunFolder(run), 1)
     assert found.found.outcome == "bit-equal"
     assert [note.partition(",")[0] for note in found.notes] == [
-        "no metrics of these steps are on record (report.json): losses and gradients are not compared",
+        "there is no report.json (medix.callbacks.WriteReport): losses and gradients are not compared",
         "no checkpoint lies among these steps",
     ]
+
+
+def test_a_report_without_the_steps_is_told_from_one_that_is_damaged(run: Path) -> None:
+    """The damaged one before a step is made again."""
+    report = json.loads((run / "report.json").read_text())
+    (run / "report.json").write_text(json.dumps({**report, "step": 3, "steps": report["steps"][:3]}))
+    told = "report.json, of step 3, holds no metrics of these steps: losses and gradients are not compared"
+    assert told in verify(RunFolder(run), 1).notes
+    (run / "report.json").write_text("{")
+    with pytest.raises(ValueError, match=r"report\.json: is not what medix fit writes"):
+        verify(RunFolder(run), 1)
 
 
 def test_a_step_between_that_is_not_on_record_is_named(run: Path) -> None:

@@ -1,12 +1,12 @@
 """Checks of the judge by canaries that a run of a grid has made."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from medix.studies.run_canaries import RunCanaries
+from tests.studies.grids import write_canaries
 
 SPEC = """
 trainer:
@@ -19,8 +19,7 @@ trainer:
 
 def checked(folder: Path, *steps: int) -> None:
     for step in steps:
-        data = {"step": step, "false_positive": {"rate": step / 10 or None}}
-        (folder / f"canaries-step-{step:06d}.json").write_text(json.dumps(data))
+        write_canaries(folder, step, 10, step / 10 or None)
 
 
 def test_a_check_that_the_spec_asks_for_and_that_is_not_there_is_told(tmp_path: Path) -> None:
@@ -50,12 +49,8 @@ def test_where_no_check_is_known_to_be_asked_for_none_is_missed(tmp_path: Path, 
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        (lambda file: file.write_text('{"st'), "is not what CheckJudge writes"),
-        (lambda file: file.write_text("[]"), "is not what CheckJudge writes"),
-        (lambda file: file.write_text("[" * 99999), "is not what CheckJudge writes"),
-        (lambda file: file.write_text('{"step": "x", "false_positive": {}}'), "step: 'x' is not a whole number"),
-        (lambda file: file.write_text('{"step": 2, "false_positive": 1}'), "false_positive: 1 is not a mapping"),
-        (lambda file: file.write_text('{"step": 2, "false_positive": {}}'), "false_positive.rate: 'missing' is not a"),
+        (lambda file: file.write_text('{"st'), "is not what medix judge canaries or CheckJudge writes"),
+        (lambda file: file.write_text(file.read_text().replace('"step": 2, ', "")), "step: is missing"),
         (lambda file: (file.unlink(), file.mkdir()), "cannot be read (Is a directory)"),
     ],
 )

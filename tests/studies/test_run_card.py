@@ -255,15 +255,15 @@ def test_of_the_files_of_a_judge_that_of_the_greatest_step_counts_whenever_it_wa
 
 
 def test_a_later_file_without_verdicts_takes_no_measurement_away(run: Path) -> None:
-    """The judge answered at step 0 and was down at step 6: both stand there, and its rates are known."""
-    for step in (0, 6):
+    """The judge answered at step 0 and was down at step 5: both stand there, and its rates are known."""
+    for step in (0, 5):
         measured(run, "exact/4", name := f"canaries-step-{step:06d}.json")
         rates = {**json.loads((run / name).read_text()), "step": step}
         if step:
             asked = rates["false_positive"]["asked"]
             rates["false_positive"] |= {"scored": 0, "wrong": 0, "rate": None, "unscored": asked}
         (run / name).write_text(json.dumps(rates))
-    assert [one["file"] for one in card(run).canaries] == ["canaries-step-000000.json", "canaries-step-000006.json"]
+    assert [one["file"] for one in card(run).canaries] == ["canaries-step-000000.json", "canaries-step-000005.json"]
     assert not unmeasured(card(run))
 
 
@@ -298,6 +298,28 @@ def test_a_file_that_was_cut_or_is_of_something_else_is_named(run: Path, name: s
     (run / name).write_text(text)
     with pytest.raises(ValueError, match=rf"{name}: is not what medix .* writes; delete it, or write it again"):
         card(run).to_dict()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"), [({"outcome": 5}, "outcome: 5 is not a text"), ({"steps": 5}, "steps: 5 is not a list")]
+)
+def test_a_wrong_value_of_a_verification_is_named(run: Path, wrong: dict[str, object], said: str) -> None:
+    (run / "verification.json").write_text(json.dumps({"outcome": "bit-equal", "steps": [3], **wrong}))
+    with pytest.raises(ValueError, match=rf"verification\.json: {said}.*; delete it, or write it again"):
+        card(run).to_dict()
+
+
+def test_a_report_from_the_middle_of_the_run_is_told_from_one_of_its_end(run: Path) -> None:
+    report = json.loads((run / "report.json").read_text())
+    assert not [one for one in card(run).missing() if "report.json" in one]
+    earlier = [one for one in report["validations"] if one["step"] < 5]
+    (run / "report.json").write_text(
+        json.dumps({**report, "step": 3, "finished": False, "validations": earlier, "after": None})
+    )
+    told = [one for one in card(run).missing() if "report.json" in one]
+    assert told[0] == "The run has not finished: step 3 of 5 (report.json)."
+    assert told[1].startswith("report.json is older than the run: it")
+    assert told[1].endswith("is there. Curves and tables end there.")
 
 
 def test_names_of_strangers_make_no_markup(run: Path) -> None:

@@ -48,7 +48,7 @@ def test_other_folders_and_damaged_checkpoints_are_named(run: Path, tmp_path: Pa
         RunFolder(tmp_path)
     path = run / "checkpoints" / "step-000002.ckpt"
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(DamagedCheckpointError, match=r"step-000002\.ckpt"):
+    with pytest.raises(DamagedCheckpointError, match=r"step-000002\.ckpt: cannot be read: .*\. Restore it; if that"):
         RunFolder(run).checkpoint(2)
     (tmp_path / "spec.yaml").write_text(json.dumps({}))
     assert (RunFolder(tmp_path).checkpoints, RunFolder(tmp_path).recorded_steps) == ({}, [])
@@ -78,3 +78,29 @@ def test_each_spec_of_a_resumed_run_is_compared_with_a_checkpoint_of_its_steps(r
     assert found == [("spec.yaml", 4, 8), (resumed.name, 5, 9)]
     (run / "checkpoints" / "step-000005.ckpt").unlink()  # nothing says what the second was
     assert [path.name for path, *_ in RunFolder(run).altered_specs] == ["spec.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "None is not the spec"),
+        ("[]", r"\[\] is not the spec"),
+        ("5", "5 is not the spec"),
+        ("trainer: 5", "trainer: 5 is not a mapping"),
+        ("a: [", "is not YAML"),
+    ],
+)
+def test_a_spec_of_another_shape_is_named(run: Path, text: str, said: str) -> None:
+    (run / "spec.yaml").write_text(text)
+    with pytest.raises(ValueError, match=rf"spec\.yaml(, line \d)?: {said}"):
+        _ = RunFolder(run).altered_specs
+    with pytest.raises(ValueError, match=r"spec\.yaml"):
+        RunFolder(run).spec_in(run / "spec.yaml")
+
+
+def test_a_damaged_report_is_not_called_absent(run: Path) -> None:
+    (run / "report.json").write_text('{"title": "Tr')
+    with pytest.raises(ValueError, match=r"report\.json: is not what medix fit writes; restore it; if that cannot be"):
+        _ = RunFolder(run).report
+    (run / "report.json").unlink()
+    assert RunFolder(run).report == {}

@@ -10,11 +10,13 @@ from medix.studies.run_judges import RunJudges
 from medix.types import Verdict
 from tests.studies.grids import record
 
+NOTHING = {"step": 6, "max_steps": 6, "finished": True, "validations": [], "steps": []}
+
 
 def judges(folder: Path, *evaluations: dict[str, Any], **report: Any) -> RunJudges:
     """Those of a run with this report."""
     (folder / "spec.yaml").write_text("{}\n")
-    (folder / "report.json").write_text(json.dumps({"step": 6, **report}))
+    (folder / "report.json").write_text(json.dumps({**NOTHING, **report}))
     return RunJudges(RunFolder(folder), evaluations)
 
 
@@ -70,4 +72,4 @@ def test_an_earlier_report_of_a_run_that_was_resumed_lists_the_last_judges_and_c
 def test_a_report_that_names_judges_in_one_text_is_taken_at_its_word(tmp_path: Path) -> None:
     assert judges(tmp_path, facts={"Judge of the rewards": "a, b"}).uses == {"a, b": {"rewards": "rewards"}}
     assert judges(tmp_path, facts={}).uses == {}
-    assert judges(tmp_path, after={"judge": "a", "step": 3}).uses == {"a": {"accuracy": "accuracy"}}
+    assert judges(tmp_path, validations=[{"judge": "a", "step": 3}]).uses == {"a": {"accuracy": "accuracy"}}

@@ -2,7 +2,6 @@
 
 import json
 import math
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -87,31 +86,37 @@ def test_a_run_that_was_damaged_is_refused_with_the_file(
     assert "remove" not in str(error.value)
 
 
-@pytest.mark.parametrize(
-    ("wrong", "said"),
-    [
-        ({"validations": {"step": 2}}, "validations: {'step': 2} is not a list"),
-        ({"steps": "no"}, "steps: 'no' is not a list"),
-        ({"steps": None}, "steps: None is not a list"),
-        ({"validations": [3]}, "validations.0: 3 is not a mapping"),
-        ({"validations": [{"judge": "a"}]}, "validations.0.step: None is not a whole number"),
-        ({"validations": [{"step": 1, "accuracy": "x"}, {"step": 2}]}, "validations.0.accuracy: 'x' is not a finite"),
-        ({"validations": [{"step": 2, "tokens": [1]}]}, "validations.0.tokens: [1] is not a finite"),
-        ({"validations": [{"step": 2, "suite": [1]}]}, "validations.0.suite: [1] is not a mapping"),
-        ({"steps": [1]}, "steps.0: 1 is not a mapping"),
-        ({"steps": [{"reward/total": 1}]}, "steps.0.step: None is not a finite number"),
-        ({"steps": [{"step": 1}, {"step": 2, "reward/judge": True}]}, "steps.1.reward/judge: True is not a finite"),
-        ({"steps": [{"step": 10**400}]}, "steps.0.step: 1000"),
-        ({"validations": [{"step": 2, "accuracy": math.nan}]}, "validations.0.accuracy: nan is not a finite"),
-    ],
-)
-def test_a_value_of_another_kind_in_the_report_is_named(tmp_path: Path, wrong: dict[str, Any], said: str) -> None:
-    """Wherever it is read: curves and comparisons of rows read the report, too."""
+@pytest.mark.parametrize("ended", ["", "Stopped"])
+def test_an_earlier_report_of_the_same_run_is_refused(tmp_path: Path, ended: str) -> None:
+    """Every validation writes one: a copy from the beginning of the run says what was measured at step 0."""
+    (run, *_) = made(tmp_path, "cells: {only: null}\n")
+    write(run, [record(0, 0, "left", 1.0)])
+    file = run.folder / "report.json"
+    whole = json.loads(file.read_text())
+    first = {
+        "step": 0,
+        "finished": False,
+        "ended": ended,
+        "validations": [{"step": 0, "judge": "exact/4"}],
+        "steps": [],
+    }
+    file.write_text(json.dumps(whole | first))
+    with pytest.raises(ValueError, match="older than the run: its last validation is of step 0, and val-step-000002"):
+        RunResult.read(1, run.folder)
+    file.write_text(json.dumps(whole | {"finished": False}))
+    with pytest.raises(ValueError, match=r"written during the run, at step 2 of 2, .* restore it"):
+        RunResult.read(1, run.folder)
+    file.write_text(json.dumps(whole | {"finished": False, "ended": "Stopped"}))  # by a callback, at its last step
+    assert RunResult.read(1, run.folder).step == 2
+
+
+@pytest.mark.parametrize("wrong", [{"validations": [3]}, {"steps": None}])
+def test_a_value_of_another_kind_in_the_report_is_named_with_what_to_do(tmp_path: Path, wrong: dict[str, Any]) -> None:
     (run, *_) = made(tmp_path, "cells: {only: null}\n")
     write(run, [record(0, 0, "left", 1.0)])
     file = run.folder / "report.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | wrong))
-    with pytest.raises(ValueError, match=re.escape(f"{file}: {said}")):
+    with pytest.raises(ValueError, match=rf"{file}: (validations.0: 3|steps: None) is not .* move grid.json and"):
         RunResult.read(1, run.folder)
 
 
