@@ -46,8 +46,11 @@ _LINE_TAG, _STRESS_TAG, _TAG = (
 _STRESSED = re.compile(r"[*_`]{1,9}([A-Za-z]|[1-9][0-9]?)[*_`]{1,9}(?=\s)")
 _ONLY_MARKS = re.compile(r"[\W_]*(?:[0-9]{1,2}[.)][\W_]*)?")
 """Before the label of a line, which may have a number, too: ``1. A``."""
-_ESCAPED = re.compile(r"(?:\\[nrt])+(?![a-z]{2})")
-"""Line breaks and tabs that an export has written as two characters each; not "\\theta"."""
+_ESCAPED = re.compile(r"(?:\\[nrt](?!(?:(?<=n)[eiu]|(?<=t)o)[\s$\\{}0-9]))+")
+"""Line breaks and tabs that an export has written as two characters each; not "\\ne", "\\ni", "\\nu" and "\\to".
+
+Other commands of LaTeX lose a letter or two where texts are compared, in question and choices alike.
+"""
 _CIRCLED = re.compile("[\u2460-\u2473\u24b6-\u24e9]")
 """Numbers and letters that are their own labels."""
 _SAME_MARKS = str.maketrans(dict.fromkeys("\u2018\u2019\u02bc", "'") | dict.fromkeys(range(0x2010, 0x2016), "-"))

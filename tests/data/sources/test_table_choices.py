@@ -201,6 +201,8 @@ _OTHER_LISTS = (
         for break_ in (r"\n", r"\r\n", r"\n ", r"\t")
         for labels in (("A.", "B.", "C."), ("a)", "b)", "c)"))
     ),
+    r"{}\nA.\t{}\nB.\t{}\nC.\t{}",
+    r"{}\noption a: {}\noption b: {}\noption c: {}",
 )
 
 
@@ -217,6 +219,13 @@ def test_another_order_of_the_choices_is_seen_however_they_are_listed(form: str)
         assert not lists_in_order(form.format("Which?", second, first, third), choices)
     assert lists_otherwise(form.format("Which?", "right lung", "left lung", "heart"), choices)
     assert not lists_otherwise(form.format("Which?", "left lung", "kidney", "heart"), choices)
+
+
+def test_commands_of_latex_are_no_labels_and_are_compared() -> None:
+    assert not lists_otherwise(r"Given that $A \ne B$ and $x \ne 0$, what is x?", ["0", "B", "C", "D", "E"])
+    choices = [r"$\theta$", r"$\times$", r"$\neq$"]
+    assert lists_otherwise(r"Which? A. $\times$ B. $\theta$ C. $\neq$", choices)
+    assert lists_in_order(r"Which? A. $\theta$ B. $\times$ C. $\neq$", choices)
 
 
 def test_what_only_looks_like_another_order_is_none() -> None:
