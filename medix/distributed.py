@@ -1,6 +1,7 @@
 """Collective operations over the ranks of a run; without ``torch.distributed`` there is one rank."""
 
 import hashlib
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -111,7 +112,9 @@ def fail_together() -> Iterator[None]:
     The same for a signal: where one rank abandons its work, all do.
 
     The ranks synchronise at the end of the block, or in a ``gather`` inside it. After the first statement of the block
-    that can raise, ``gather`` is the only collective operation allowed.
+    that can raise, ``gather`` is the only collective operation allowed: none of torch, Lightning, or a policy whose
+    ranks gather weights from each other. Outside of such blocks an error ends its rank alone, and the others by their
+    broken connections (``medix.first_failure``).
 
     Raises:
         OtherRankError: another rank raised an error; that rank raises the original one.
@@ -138,14 +141,23 @@ def described(error: BaseException) -> str:
         text = str(error)
     except Exception as other:  # noqa: BLE001  # of its own class, whatever it does
         text = f"(its text cannot be read: {type(other).__name__})"
+    text = text or f"(it says nothing; {place(error)})"
     if len(text) > _LONGEST:
         text = f"{text[:_LONGEST]} … (and {len(text) - _LONGEST} characters more, which its own rank tells)"
     return f"{type(error).__name__}: {text.encode(errors='backslashreplace').decode()}"
 
 
+def place(error: BaseException) -> str:
+    """Where an error was raised."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"raised in {frames[-1].name}, {frames[-1].filename}:{frames[-1].lineno}" if frames else "raised nowhere"
+
+
 def is_told(error: BaseException) -> bool:
-    """Whether a ``fail_together`` block has sent this error to the other ranks, or received it from one."""
-    return isinstance(error, OtherRankError) or _TOLD in error.__dict__
+    """Whether a ``fail_together`` block has sent this error, or its cause, to the other ranks, or received it."""
+    if isinstance(error, OtherRankError) or _TOLD in error.__dict__:
+        return True
+    return error.__cause__ is not None and is_told(error.__cause__)
 
 
 def _is_distributed() -> bool:

@@ -52,6 +52,11 @@ class _Watch(threading.Thread):
         self.cause = ""
         self._over = threading.Event()
 
+    @property
+    def is_error(self) -> bool:
+        """Whether there is a cause, and it is no signal."""
+        return bool(self.cause) and not self.cause.startswith(_STOPPED)
+
     def run(self) -> None:
         """Look from when the ranks have met until there is a cause, or no store."""
         store = None
@@ -74,7 +79,8 @@ class _Watch(threading.Thread):
 def told_by_all(ranks: int) -> Iterator[None]:
     """Replace the error of a broken connection by that of the rank that broke it, and leave this rank's to the others.
 
-    The same for a signal that ends one rank where the ranks do not decide together, as while weights are loaded.
+    The same for a signal that ends one rank where the ranks do not decide together, as while weights are loaded. A
+    signal that a launcher sends to the others, since one rank has ended with an error, gives way to that error.
 
     Args:
         ranks: of the run; they may meet inside.
@@ -90,16 +96,18 @@ def told_by_all(ranks: int) -> Iterator[None]:
     watch.start()
     try:
         yield
-    except StopRequested:
+    except StopRequested as stop:
         if world_size() > 1 and not stop_signal.is_agreed():
-            _leave(f"{_STOPPED} {stop_signal.requested() or signal.SIGTERM:d} {rank()}", watch)
+            _leave(_stop_of(stop_signal.requested() or signal.SIGTERM), watch)
+        if watch.is_error:  # a launcher such as torchrun sends the signal where a rank has ended with an error
+            raise OtherRankError(watch.cause) from stop
         raise
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         if world_size() == 1 or is_told(error):
             raise
         if not _is_broken_connection(error):
-            _leave(f"rank {rank()} stopped, and all others with it: {described(error)}", watch)
-            if watch.cause and not watch.cause.startswith(_STOPPED):
+            _leave(_cause_of(error), watch)
+            if watch.is_error:
                 error.add_note(watch.cause)
             raise
         with suppress(RuntimeError):
@@ -131,6 +139,16 @@ def _silence(text: str) -> str:
         f"{silent[0]} {how} and left no error ({said}): look at its output; it hangs, or the "
         "system killed it, for memory or otherwise"
     )
+
+
+def _cause_of(error: BaseException) -> str:
+    if isinstance(error.__context__ if isinstance(error, SystemExit) else error, KeyboardInterrupt):
+        return _stop_of(signal.SIGINT)  # Lightning makes SystemExit of it
+    return f"rank {rank()} stopped, and all others with it: {described(error)}"
+
+
+def _stop_of(number: int) -> str:
+    return f"{_STOPPED} {number:d} {rank()}"
 
 
 def _is_broken_connection(error: BaseException) -> bool:

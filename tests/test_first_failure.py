@@ -59,6 +59,10 @@ class MuteError(RuntimeError):
         raise KeyError("no text")
 
 
+class EndOfLicence(BaseException):
+    """As a library of a user may raise."""
+
+
 @pytest.mark.usefixtures("store")
 @pytest.mark.parametrize(
     ("error", "told"),
@@ -66,6 +70,8 @@ class MuteError(RuntimeError):
         (ValueError("bad \udc80 file"), r"bad \\udc80 file"),
         (MuteError(), r"cannot be read: KeyError"),
         (SystemExit(3), "SystemExit: 3"),
+        (EndOfLicence("today"), "EndOfLicence: today"),
+        (AssertionError(), r"AssertionError: \(it says nothing; raised in .*test_first_failure.py:\d+\)"),
         (RuntimeError("the socket of my reward timed out"), "RuntimeError: the socket of my reward timed out"),
         (RuntimeError("NCCL, gloo: connection refused by peer"), "RuntimeError: NCCL, gloo"),
         (ConnectionResetError(104, "Connection reset by peer"), "ConnectionResetError: .* reset by peer"),
@@ -95,6 +101,7 @@ LATE = RuntimeError("[../gloo/transport/tcp/buffer.cc:78] Timed out waiting 3000
         (ADVISED, r"\(Read error \[127.0.0.1\]:20870: Connection reset by peer\): look at its output"),
         (MET, r"rank 1 broke its connection and left no error \(no error\)"),
         (distributed.DistBackendError("NCCL error: a. b\nLast error: c"), r"error \(NCCL error: a. b\nLast error: c\)"),
+        (distributed.DistNetworkError("my server is down"), r"broke its .* left no error \(my server is down\): look"),
         (distributed.DistStoreError("wait timeout after 5ms, keys: /x"), r"rank 1 took longer .*\(wait timeout after"),
         (RuntimeError("Application timeout caused pair closure"), r"rank 1 took longer .*\(Application timeout"),
         (LATE, r"rank 1 took longer than the time limit of the ranks and left no error \(Timed out waiting 3000ms"),
@@ -140,6 +147,28 @@ def test_a_signal_that_ended_another_rank_ends_this_one_as_a_signal(monkeypatch:
         raise CLOSED
 
 
+@pytest.mark.usefixtures("store")
+def test_ctrl_c_as_an_error_ends_the_others_as_the_signal_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lightning exits with 1 by it."""
+    monkeypatch.setattr(first_failure, "rank", lambda: 1)
+    end = SystemExit(1)
+    end.__context__ = KeyboardInterrupt()
+    with pytest.raises(SystemExit), told_by_all(2):
+        raise end
+    monkeypatch.setattr(first_failure, "rank", lambda: 0)
+    with pytest.raises(Stopped, match=r"stopped by Ctrl-C \(SIGINT\), which rank 1 received"), told_by_all(2):
+        raise CLOSED
+
+
+@pytest.mark.usefixtures("store")
+def test_the_signal_of_a_launcher_that_saw_the_error_of_another_rank_gives_way_to_the_error() -> None:
+    with pytest.raises(ValueError, match="broken"), told_by_all(2):
+        raise ValueError("broken")
+    told = "rank 0 stopped, and all others with it: ValueError: broken"
+    with pytest.raises(OtherRankError, match=told), told_by_all(2):
+        raise StopRequested
+
+
 def test_a_signal_that_the_ranks_know_of_is_not_told_again(store: HashStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stop_signal, "is_agreed", lambda: True)
     with pytest.raises(StopRequested), told_by_all(2):
@@ -152,6 +181,8 @@ def test_what_the_ranks_know_already_is_not_told_again(store: HashStore) -> None
         raise ValueError("broken")
     with pytest.raises(OtherRankError, match="rank 1"), told_by_all(2):
         raise OtherRankError("rank 1 stopped")
+    with pytest.raises(RuntimeError, match="in other words"), told_by_all(2):
+        raise RuntimeError("in other words") from OtherRankError("rank 1 stopped")
     assert not store.check([first_failure._KEY])
 
 
