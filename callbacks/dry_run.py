@@ -10,7 +10,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from medix.callbacks.longest_groups import groups_of_a_pass, longest, training_group
 from medix.callbacks.memory_errors import is_memory_error
 from medix.callbacks.pass_memory import PassMemory
-from medix.distributed import fail_together, gather
+from medix.distributed import gather
 from medix.main_memory import at_most, available
 from medix.modules.group_rl import GroupRLModule
 from medix.modules.training_group import TrainingGroup
@@ -81,12 +81,11 @@ def _read_reference(module: GroupRLModule, group: TrainingGroup, size: int, rank
 
     Memory is not limited meanwhile: weights are loaded by threads, and a failed allocation in one ends the process.
     """
-    with fail_together():
-        room = _available_to_each(ranks)
-        if module.device.type == "cpu" and size > room:
-            raise MemoryError(f"the frozen reference policy takes {size} bytes, and {room} are available")
-        with torch.no_grad():
-            module.policy.reference_logprobs([group.rows(0, 1).rollout], module.engine.sampling.temperature)
+    room = _available_to_each(ranks)
+    if module.device.type == "cpu" and size > room:
+        raise MemoryError(f"the frozen reference policy takes {size} bytes, and {room} are available")
+    with torch.no_grad():
+        module.policy.reference_logprobs([group.rows(0, 1).rollout], module.engine.sampling.temperature)
 
 
 def _available_to_each(ranks: int) -> int:

@@ -131,7 +131,7 @@ class JudgeValidation(Callback):
     def _validate(self, trainer: Trainer, module: LightningModule) -> None:
         """Run Lightning's validation loop as its training loop does; changes nothing but the metrics.
 
-        A signal abandons it; the run that is resumed begins with it.
+        A signal abandons it, in a rollout or while answers are judged; the run that is resumed begins with it.
         """
         if trainer.limit_val_batches == 0:
             return
@@ -139,8 +139,7 @@ class JudgeValidation(Callback):
         if stop_signal.is_agreed():
             return
         try:
-            with fail_together(), watched(module).abandonable():
-                self._run_loop(trainer)
+            self._run_loop(trainer)
         except StopRequested:
             stop_signal.agree()
             trainer.should_stop = True
@@ -228,8 +227,9 @@ class JudgeValidation(Callback):
         self._left_out += getattr(batch, "too_long", 0)
         groups = outputs["groups"]
         step, modalities = watched(module).step, watched(module).modalities
-        scored: list[ScoredGroup] = self._suite.score_groups(groups, gather)
-        verdicts = judge_groups(scored, modalities, self._judge(module), self._suite.asked(groups))
+        with fail_together(), watched(module).abandonable():
+            scored: list[ScoredGroup] = self._suite.score_groups(groups, gather)
+            verdicts = judge_groups(scored, modalities, self._judge(module), self._suite.asked(groups))
         exchanged = images_exchanged(trainer)
         records = [
             record_completion(

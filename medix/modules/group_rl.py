@@ -8,7 +8,6 @@ from typing import Any, Literal
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 
-from medix import stop_signal
 from medix.advantages.base import Advantage
 from medix.advantages.grpo import GRPOAdvantage
 from medix.advantages.subset import Subset
@@ -168,7 +167,7 @@ class GroupRLModule(RunModule):
     def training_step(self, prompts: PromptBatch, index: int) -> None:  # noqa: ARG002  # Lightning's signature
         """Roll out and score one loader batch; once enough groups have signal, make the updates of one step."""
         self.begin(prompts)
-        with self.phase("rollout"), fail_together(), self.abandonable():
+        with self.phase("rollout"), self.sampling():
             rolled = self.rollouts.next_batch(list(prompts))  # judges start during sampling
         with self.phase("reward"), fail_together(), self.abandonable():
             scored = rolled.scoring.close(rolled.groups, gather)
@@ -254,10 +253,6 @@ class GroupRLModule(RunModule):
             self.last_step.restore(self)
         self.finished_step, self._record = None, StepRecord(step=self.step + 1)
         self.trainer.should_stop = True
-
-    def abandonable(self) -> AbstractContextManager[None]:
-        """Context in which a signal abandons the work, unless the ranks gather weights from each other in it."""
-        return stop_signal.abandonable(not self.policy.sharding.gathers_weights)
 
     def phase(self, name: str) -> AbstractContextManager[None]:
         """Time a phase of the step, and call ``on_phase_start`` and ``on_phase_end`` of callbacks that have them."""

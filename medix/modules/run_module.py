@@ -1,7 +1,8 @@
 """What Lightning calls around the steps: setup, weights, optimizer, evaluation, checkpoints."""
 
 from abc import abstractmethod
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import lightning.pytorch as lightning
@@ -11,7 +12,7 @@ from medix import stop_signal
 from medix.batching import Batching
 from medix.data.processor_check import check_processor
 from medix.data.prompting import Prompting
-from medix.distributed import gather
+from medix.distributed import fail_together, gather
 from medix.losses.base import GroupLoss
 from medix.losses.reward_kl import RewardKL
 from medix.modality import ModalitySet
@@ -72,14 +73,33 @@ class RunModule(lightning.LightningModule):
 
     def validation_step(self, prompts: PromptBatch, index: int) -> dict[str, Any]:  # noqa: ARG002
         """Sample with the evaluation settings; ``JudgeValidation`` judges and logs."""
-        self.rollouts.drain()
-        return {"groups": self.engine.rollout(list(prompts), sampling=self.evaluation)}
+        with self.sampling():
+            self.rollouts.drain()
+            return {"groups": self.engine.rollout(list(prompts), sampling=self.evaluation)}
 
     test_step = validation_step
 
     def predict_step(self, prompts: PromptBatch, index: int) -> list[RolloutGroup]:  # noqa: ARG002
         """Completions with the evaluation settings."""
-        return self.engine.rollout(list(prompts), sampling=self.evaluation)
+        with self.sampling():
+            return self.engine.rollout(list(prompts), sampling=self.evaluation)
+
+    @contextmanager
+    def sampling(self) -> Iterator[None]:
+        """Context of a rollout: an error of one rank, or a signal that abandons its rollout, ends all of them.
+
+        Where the ranks gather weights from each other to sample, no signal abandons it, and an error ends its own rank,
+        which breaks the connections of the others: these wait in another operation than that of ``fail_together``.
+        """
+        if self.policy.sharding.gathers_weights and not self.engine.samples_elsewhere:
+            yield
+            return
+        with fail_together(), self.abandonable():
+            yield
+
+    def abandonable(self) -> AbstractContextManager[None]:
+        """Context in which a signal abandons the work, unless the ranks gather weights from each other."""
+        return stop_signal.abandonable(not self.policy.sharding.gathers_weights)
 
     def setup(self, stage: str) -> None:
         """Check batch sizes, strategy, processor and tokenizer, and give the data module what renders prompts."""

@@ -95,6 +95,13 @@ class HangsOnRank1(Callback):
             os._exit(0)
         distributed.distributed_c10d._set_pg_timeout(timedelta(seconds=3))
 
+    def on_fit_start(self, trainer, module):
+        if trainer.global_rank == 1 and Path(trainer.default_root_dir).name == "no-room":
+            module.engine.rollout = self.without_room
+
+    def without_room(self, prompts, **options):
+        raise RuntimeError("there is no room for the prompts of this rank")
+
     def on_train_start(self, trainer, module):
         if trainer.global_rank == 0:
             (Path(trainer.default_root_dir) / "rank0").write_text(str(os.getpid()))
@@ -177,7 +184,10 @@ def served(folder: Path) -> Iterator[Callable[[int], list[list[str]]]]:
 
 @pytest.fixture(scope="module")
 def two(folder: Path, served: Callable[[int], list[list[str]]]) -> Said:
-    return run_on_ranks(folder, [fit(spec(folder, "long", odd="long"), "long-2", *sharded(2)), *served(2)], 2)
+    long, no_room = spec(folder, "long", odd="long"), spec(folder, "no-room")
+    # The last one ends the process group.
+    commands = [fit(long, "long-2", *sharded(2)), *served(2), fit(no_room, "no-room", *sharded(2))]
+    return run_on_ranks(folder, commands, 2)
 
 
 @pytest.fixture(scope="module")
@@ -273,6 +283,14 @@ def test_an_error_of_one_of_four_ranks_is_the_last_message_of_all(four: Said) ->
     cause = "ValueError: this reward is broken"
     assert four.output.count(f"medix: error: rank 3 stopped, and all others with it: {cause}\n") == 3
     assert f"\n{cause}\n" in four.output  # the end of the traceback of rank 3
+
+
+def test_an_error_in_a_rollout_for_which_the_ranks_gather_weights_is_the_last_message_of_both(two: Said) -> None:
+    """Rank 0 waits for weights of rank 1 meanwhile."""
+    assert two.status[3] == 1
+    cause = "RuntimeError: there is no room for the prompts of this rank"
+    assert f"medix: error: rank 1 stopped, and all others with it: {cause}\n" in two.output, two.output[-6000:]
+    assert two.ended == {0: 0, 1: 0}
 
 
 def test_a_rank_that_hangs_ends_the_others_with_its_number(four: Said) -> None:

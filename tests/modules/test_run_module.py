@@ -1,5 +1,7 @@
 """What surrounds the steps of a run: optimizer, schedule, checkpoints, and what a resume changes."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,7 +12,9 @@ import torch
 from medix.losses.coefficient import FixedCoefficient
 from medix.losses.dapo import DAPOLoss
 from medix.losses.reference_kl import ReferenceKL
+from medix.modules import run_module
 from medix.modules.checkpoint import KEY, SpecMismatchError
+from medix.modules.run_module import RunModule
 from medix.policy.lora import LoRA
 from medix.policy.vision_language import VisionLanguagePolicy
 from medix.types import CompletionScores, Prompt, ScoredGroup
@@ -29,6 +33,31 @@ def test_the_reference_policy_and_the_rewards_are_no_part_of_module_or_checkpoin
     trainer.save_checkpoint(tmp_path / "one.ckpt")
     saved = torch.load(tmp_path / "one.ckpt", weights_only=True)
     assert saved["state_dict"].keys() == {f"policy.{name}" for name in module.policy.state_dict()}
+
+
+@pytest.mark.parametrize(
+    ("gathers_weights", "samples_elsewhere", "together"),
+    [(False, False, True), (True, False, False), (True, True, True)],
+)
+def test_ranks_fail_together_in_rollouts_that_need_no_weights_of_the_others(
+    gathers_weights: bool, samples_elsewhere: bool, together: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered = []
+
+    @contextmanager
+    def noted() -> Iterator[None]:
+        entered.append(True)
+        yield
+
+    monkeypatch.setattr(run_module, "fail_together", noted)
+    module = SimpleNamespace(
+        policy=SimpleNamespace(sharding=SimpleNamespace(gathers_weights=gathers_weights)),
+        engine=SimpleNamespace(samples_elsewhere=samples_elsewhere),
+        abandonable=nullcontext,
+    )
+    with RunModule.sampling(module):  # type: ignore[arg-type]
+        pass
+    assert entered == [True] * together
 
 
 def test_frozen_weights_stay_out_of_checkpoints_tied_names_included(tiny_policy: Path, tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ class HappensOnRank1(Callback):
 
         module.buffer._exchange = until_step_3
 
-    def on_train_batch_start(self, trainer, module, batch, batch_idx):
+    def on_validation_start(self, trainer, module):
         if os.environ.get("RANK") == "1" and Path(trainer.default_root_dir).name == "bad-row":
             raise ValueError("sample 't7' cannot be read")
 
