@@ -48,6 +48,7 @@ from medix.modules import strategy, time_limits
 from medix.modules.group_rl import GroupRLModule
 from medix.modules.lightning_signals import ignore_signals
 from medix.modules.precision import check_precision
+from medix.modules.stop_iterations import refuse_stop_iterations
 from medix.plain_console import PlainConsole
 from medix.plan import chosen_checkpoint, print_plan, read_checkpoint
 from medix.reporting.table import summary_table
@@ -185,6 +186,7 @@ class MedixCLI(LightningCLI):
             self.launcher.check_shards(given.get("strategy"))
         trainer: Trainer = super().instantiate_trainer(**kwargs)
         ignore_signals(trainer)
+        refuse_stop_iterations(trainer)
         keys = {one.file: [other.key for other in stated if other.file == one.file] for one in stated}
         if trainer.is_global_zero and (note := seed_note(self.subcommand or "fit", keys)):
             tell(f"medix: {note}")
