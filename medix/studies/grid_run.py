@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,12 @@ _FIELDS: Mapping[str, Rule] = {
 }
 """What a file of the state of a run holds."""
 
+_OPTIONAL: Mapping[str, Rule] = {"began": NUMBER_OR_NULL}
+"""The same, but for files of earlier versions."""
+
+_WRITING_SECONDS = 5.0
+"""Between the beginning of an attempt and the time of the file that says it, unless that is a copy."""
+
 _REASON_LINES = 6
 """Of a message of several lines, those that are kept."""
 
@@ -49,15 +55,17 @@ class RunState:
         status: ``waiting``, ``done``, ``failed``, ``stopped`` (by a signal; it goes on next time) or ``elsewhere``
             (another process has it).
         reason: last message of a run that failed, its lines separated by `` / ``; of one that is done, what it lacks.
-        seconds: of all its attempts; of one whose ``ablate`` was killed, up to the last line of its log. NaN where
-            the file that says it was lost after an attempt.
+        seconds: of all its attempts that have ended. NaN where the time of one is not known: the file that says it was
+            lost, or is a copy of one whose ``ablate`` was killed.
         settings: digest of the settings that it was started with, those of parts too; empty if they are not known.
+        began: seconds of ``time.time()`` at which the attempt began whose time is not among those; None if all are.
     """
 
     status: str = "waiting"
     reason: str = ""
     seconds: float = 0.0
     settings: str = ""
+    began: float | None = None
 
     @property
     def can_go_on(self) -> bool:
@@ -125,15 +133,17 @@ class GridRun:
         remedy = "move it away and start the same command again, which goes on from the last checkpoint of the run"
         try:
             written = read_object(file, "medix ablate", _FIELDS, remedy)
-            check_fields(written, _FIELDS)
+            check_fields(written, {**_FIELDS, **_OPTIONAL})
         except FileNotFoundError:
             return RunState()
         except RecordValueError as error:
             return RunState("failed", f"{file}: {error}; {remedy}")
         except ValueError as error:
             return RunState("failed", str(error))
-        seconds = math.nan if written["seconds"] is None else written["seconds"]
-        state = RunState(**{name: written[name] for name in _FIELDS} | {"seconds": seconds})
+        values = {name: written[name] for name in (*_FIELDS, *_OPTIONAL) if name in written}
+        if written["seconds"] is None or (written["status"] == "stopped" and "began" not in written):
+            values["seconds"] = math.nan  # an earlier version did not tell whether an attempt was under way
+        state = RunState(**values)
         if state.settings != self._digest:
             raise ValueError(
                 f"{self.folder}: was begun with other settings than the grid has now; give another --output, or move "
@@ -182,18 +192,18 @@ class GridRun:
             return RunState("elsewhere")
         except OSError as error:
             told = f"{error.filename or self.folder}: {error.strerror or error}; check the path and its permissions"
-            state = RunState("failed", told, before.seconds, self._digest)
+            state = replace(self.state(), status="failed", reason=told, settings=self._digest)
             with suppress(OSError):
                 self._write(state)
             return state
 
     def _run(self, before: RunState, started: Callable[["subprocess.Popen[bytes]"], None]) -> RunState:
         self.write_spec()
-        seconds = before.seconds + self._unrecorded()
-        self._write(RunState("stopped", "", seconds, self._digest))
-        began = time.monotonic()
+        seconds = before.seconds + self._unrecorded(before.began)
         with (self.folder / "fit.log").open("ab") as log:
             start = log.tell()
+            self._write(RunState("stopped", "", seconds, self._digest, time.time()))
+            began = time.monotonic()
             process = subprocess.Popen(
                 [sys.executable, "-m", "medix", *self.words], stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
@@ -205,17 +215,22 @@ class GridRun:
         self._write(state)
         return state
 
-    def _unrecorded(self) -> float:
-        """Seconds of an attempt after which no state was written: its log is younger than the state it began with.
+    def _unrecorded(self, began: float | None) -> float:
+        """Seconds of an attempt after which no state was written, up to the last line of its log.
 
-        NaN where that state was lost, with the time of all attempts before.
+        NaN where they are not known: the state was lost, with the time of all attempts before; or the times of the
+        files are not those of the attempt, as in a copy.
+
+        Args:
+            began: as the state says.
         """
         state, log = self.folder / _STATE, self.folder / "fit.log"
-        if not log.is_file():
-            return 0.0
         if not state.is_file():
-            return math.nan
-        return max(0.0, log.stat().st_mtime - state.stat().st_mtime)
+            return math.nan if log.is_file() else 0.0
+        if began is None:
+            return 0.0
+        written, ended = (path.stat().st_mtime if path.is_file() else -math.inf for path in (state, log))
+        return ended - began if abs(written - began) <= _WRITING_SECONDS and ended > written else math.nan
 
     def _write(self, state: RunState) -> None:
         write_atomically(self.folder / _STATE, json.dumps(plain(asdict(state)), allow_nan=False) + "\n")

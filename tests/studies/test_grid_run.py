@@ -3,10 +3,12 @@
 import errno
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -269,15 +271,62 @@ def test_a_fit_that_has_outlived_its_ablate_is_left_alone(runs: list[GridRun]) -
     assert starts(runs[0]) == 1
 
 
+def killed(run: GridRun) -> GridRun:
+    """The run as it is when its ``ablate`` was killed 100 s after it had begun a second attempt, the first of 50 s."""
+    run.write_spec()
+    began = time.time() - 1000
+    run._write(RunState("stopped", "", 50.0, run._digest, began))
+    (run.folder / "fit.log").write_text("step 1\n")
+    os.utime(run.folder / "grid.json", (began + 1, began + 1))
+    os.utime(run.folder / "fit.log", (began + 100, began + 100))
+    return run
+
+
+_TIMED = ("grid.json", "fit.log")
+CHANGES: dict[str, Callable[[Path], object]] = {
+    "copied": lambda folder: [(folder / name).write_bytes((folder / name).read_bytes()) for name in _TIMED],
+    "state copied": lambda folder: os.utime(folder / "grid.json"),
+    "log of an earlier attempt": lambda folder: os.utime(folder / "fit.log", (1, 1)),
+    "no log": lambda folder: (folder / "fit.log").unlink(),
+    "earlier version": lambda folder: (folder / "grid.json").write_text(
+        re.sub(r', "began": [^,}]+', "", (folder / "grid.json").read_text())
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_the_time_of_an_attempt_that_was_killed_is_not_known_where_the_times_of_its_files_are_not_its_own(
+    runs: list[GridRun], change: str
+) -> None:
+    run = killed(runs[0])
+    CHANGES[change](run.folder)
+    assert math.isnan(run.run(lambda process: None).seconds)
+    assert run.state().status == "done"
+    assert math.isnan(run.state().seconds)
+
+
+def test_the_time_of_attempts_that_ended_is_known_in_a_copy(runs: list[GridRun]) -> None:
+    run = runs[1]
+    run.write_spec()
+    run._write(RunState("failed", "", 50.0, run._digest))
+    (run.folder / "fit.log").write_text("step 1\n")
+    assert 50 <= run.run(lambda process: None).seconds < 100
+
+
+def test_a_file_that_cannot_be_written_loses_no_time_without_a_word(runs: list[GridRun]) -> None:
+    """The state is written anew then, so that its own time says nothing of the attempt that was killed before."""
+    run = killed(runs[0])
+    (run.folder / "cell.yaml").unlink()
+    (run.folder / "cell.yaml").mkdir()
+    assert run.run(lambda process: None).status == "failed"
+    (run.folder / "cell.yaml").rmdir()
+    assert math.isnan(run.run(lambda process: None).seconds)
+
+
 def test_the_time_of_an_attempt_whose_ablate_was_killed_counts_up_to_the_last_line_of_its_log(
     runs: list[GridRun],
 ) -> None:
-    run = runs[0]
-    run.write_spec()
-    run._write(RunState("stopped", "", 50.0, run._digest))
-    (run.folder / "fit.log").write_text("step 1\n")
-    began = (run.folder / "grid.json").stat().st_mtime
-    os.utime(run.folder / "fit.log", (began + 100, began + 100))
+    run = killed(runs[0])
     assert 150 <= run.run(lambda process: None).seconds < 200
     run._write(RunState("stopped", "", 150.0, run._digest))  # as when an interrupt ends it: after its log
     assert 150 <= run.run(lambda process: None).seconds < 200
