@@ -1,12 +1,13 @@
 """The checks of the judge by canaries that one run of a grid has made."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from medix.run_beginning import beginning_of
 from medix.studies.canary_file import read_canary_rates
 from medix.yaml_text import read_yaml
 
@@ -35,8 +36,9 @@ class RunCanaries:
             step: up to which they are expected.
         """
         names = {path.name for path in folder.glob("canaries-step-*.json")}
+        expected = _expected(spec, _first_step(folder, names), step)
         checks, faults = [], []
-        for name in sorted({*names, *(f"canaries-step-{at:06d}.json" for at in _expected(spec, step))}):
+        for name in sorted({*names, *(f"canaries-step-{at:06d}.json" for at in expected)}):
             file = folder / name
             try:
                 rates = read_canary_rates(file, _REMEDY, needs_step=True)
@@ -48,8 +50,24 @@ class RunCanaries:
         return cls(checks, faults)
 
 
-def _expected(spec: object, step: int) -> Iterator[int]:
-    """The steps after which a spec, in which every default is written out, asks for a check."""
+def _first_step(folder: Path, names: Iterable[str]) -> int:
+    """The step that a run began with: that of a checkpoint which it began from, unless it has earlier checks.
+
+    It has them where that is one of its own, to which it went back.
+    """
+    began = beginning_of(folder / "checkpoints")
+    numbers = [name.removeprefix("canaries-step-").removesuffix(".json") for name in names]
+    return 0 if began is None else min([began.step, *(int(one) for one in numbers if one.isdecimal())])
+
+
+def _expected(spec: object, first: int, last: int) -> Iterator[int]:
+    """The steps after which a spec, in which every default is written out, asks for a check.
+
+    Args:
+        spec: as YAML.
+        first: with which the run began.
+        last: up to which checks are expected.
+    """
     try:
         content = read_yaml(spec) if isinstance(spec, str) else None
     except yaml.YAMLError:
@@ -62,6 +80,6 @@ def _expected(spec: object, step: int) -> Iterator[int]:
         given = callback.get("init_args")
         every, at_start = (given.get(key) if isinstance(given, dict) else None for key in ("every_n_steps", "at_start"))
         if at_start is True:
-            yield 0
+            yield first
         if type(every) is int and every > 0:
-            yield from range(every, step + 1, every)
+            yield from range((first // every + 1) * every, last + 1, every)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from medix.run_beginning import Beginning, note_beginning
 from medix.studies.run_canaries import RunCanaries
 from tests.studies.grids import write_canaries
 
@@ -34,6 +35,19 @@ def test_a_check_that_the_spec_asks_for_and_that_is_not_there_is_told(tmp_path: 
     (fault,) = found.faults
     assert fault.startswith(f"{tmp_path}/canaries-step-000002.json: is not there, though the spec of the run asks for")
     assert "restore it; until then" in fault
+
+
+@pytest.mark.parametrize(("began", "made"), [(2, (2, 4)), (3, (3, 4)), (3, (0, 2, 3, 4)), (4, (2, 4))])
+def test_a_run_that_began_from_a_checkpoint_has_no_checks_of_steps_before_it(
+    tmp_path: Path, began: int, made: tuple[int, ...]
+) -> None:
+    """One that went back to a checkpoint of its own has those that it made before."""
+    note_beginning(tmp_path / "checkpoints", Beginning("a.ckpt", began))
+    checked(tmp_path, *made)
+    assert not RunCanaries.read(tmp_path, SPEC, 5).faults
+    (tmp_path / "canaries-step-000004.json").unlink()
+    (fault,) = RunCanaries.read(tmp_path, SPEC, 5).faults
+    assert "canaries-step-000004.json: is not there" in fault
 
 
 @pytest.mark.parametrize(
