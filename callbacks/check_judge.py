@@ -30,7 +30,7 @@ class CheckJudge(Callback):
 
     Rank 0 asks, bypassing the judge's cache; all ranks stop or continue together. Random states of torch, NumPy and
     Python do not change. ``canaries-step-000050.json`` in the run's folder contains every verdict; it is written
-    before the run stops.
+    before the run stops. When a run is resumed, files of later steps are deleted.
 
     Logged: ``canaries/false_positive`` (share of wrong answers accepted), ``canaries/false_negative`` (share of right
     answers rejected), both also by kind (``canaries/false_positive/master_key``), ``canaries/unscored``,
@@ -90,6 +90,14 @@ class CheckJudge(Callback):
     def files_of_run(self, trainer: Trainer) -> list[Path]:
         """The verdicts that are there."""
         return list(Path(trainer.default_root_dir).glob("canaries-step-*.json"))
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Delete the checks of steps after the one from which training resumes."""
+        if trainer.is_global_zero:
+            for file in self.files_of_run(trainer):
+                number = file.stem.removeprefix("canaries-step-")
+                if number.isdecimal() and int(number) > watched(pl_module).step:
+                    file.unlink()
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Check before the first step of this fit, and before a validation at its start."""

@@ -1,5 +1,6 @@
-"""What another training has left in the folder of a run that begins from a checkpoint of elsewhere."""
+"""What another training, or an abandoned part of it, has left in the folder of a run that begins from a checkpoint."""
 
+import json
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -27,6 +28,12 @@ _READ_THERE = (
 )
 """What commands look for in the folder of a run, or write there, whichever callbacks and loggers this start has."""
 
+_OF_COMMANDS = re.compile(
+    r"(validate|test)(-exchanged)?-step-\d+\.jsonl|predictions(-exchanged)?\.jsonl|verification\.json|"
+    + "|".join(map(re.escape, FILES))
+)
+"""What ``validate``, ``test``, ``predict`` and ``verify`` wrote of the checkpoint of a step."""
+
 
 def set_earlier_run_aside(trainer: Trainer, checkpoints: Sequence[tuple[int, Path]]) -> list[str]:
     """Rename what is of another training to ``superseded-*``: it would pass for that of this one.
@@ -50,13 +57,48 @@ def set_earlier_run_aside(trainer: Trainer, checkpoints: Sequence[tuple[int, Pat
     in_use = [folder, *(path.parent for _, path in checkpoints)]
     in_use += [Path(logger.log_dir) for logger in trainer.loggers if logger.log_dir]
     used = [path.resolve() for path in in_use]
-    renamed = []
-    for path in _written(trainer, folder):
-        if os.path.lexists(path) and not any(one.is_relative_to(path.resolve()) for one in used):
-            set_aside(path)
-            named = path.relative_to(folder) if path.is_relative_to(folder) else path
-            renamed.append(re.sub(r"\d+(?=\.\w+$|$)", "*", str(named)))
+    renamed = [
+        _rename(path, folder)
+        for path in _written(trainer, folder)
+        if os.path.lexists(path) and not any(one.is_relative_to(path.resolve()) for one in used)
+    ]
     return list(dict.fromkeys(renamed))
+
+
+def set_later_results_aside(trainer: Trainer, step: int) -> list[str]:
+    """Rename what commands wrote of later steps to ``superseded-*``: those of the run may become other ones.
+
+    What callbacks write of later steps during training they delete themselves, since it is written again.
+
+    Args:
+        trainer: of this start.
+        step: from which training goes on.
+
+    Returns:
+        As ``set_earlier_run_aside``.
+    """
+    folder = Path(trainer.default_root_dir)
+    files = [one for path in _written(trainer, folder) for one in (sorted(path.iterdir()) if path.is_dir() else [path])]
+    later = [path for path in dict.fromkeys(files) if _OF_COMMANDS.fullmatch(path.name) and _last_step(path) > step]
+    return list(dict.fromkeys(_rename(path, folder) for path in later))
+
+
+def _last_step(path: Path) -> int:
+    """The last step that a file of results is of; -1 where it does not say."""
+    if not path.is_file():
+        return -1
+    try:
+        with path.open(encoding="utf-8") as lines:
+            content = json.loads(lines.readline() if path.suffix == ".jsonl" else lines.read())
+        return max(map(int, [*content.get("steps", ()), content.get("step", -1)]))
+    except (OSError, ValueError, TypeError, AttributeError, OverflowError, RecursionError):
+        return -1
+
+
+def _rename(path: Path, folder: Path) -> str:
+    set_aside(path)
+    named = path.relative_to(folder) if path.is_relative_to(folder) else path
+    return re.sub(r"\d+(?=\.\w+$|$)", "*", str(named))
 
 
 def _written(trainer: Trainer, folder: Path) -> Iterator[Path]:

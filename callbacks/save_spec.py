@@ -8,7 +8,7 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.cli import SaveConfigCallback
 
-from medix.callbacks.earlier_run import set_earlier_run_aside
+from medix.callbacks.earlier_run import set_earlier_run_aside, set_later_results_aside
 from medix.callbacks.save_checkpoint import checkpoints, latest
 from medix.callbacks.spec_changes import MEASURES, Change, as_measured, changes, differences, refuse
 from medix.callbacks.stretches import Stretch, told, with_stretch
@@ -58,6 +58,11 @@ class SaveSpec(SaveConfigCallback):
                 f"{', '.join(renamed)}\n"
             )
         is_resumed = latest(folder / "checkpoints") is not None and last.exists()
+        if is_resumed and (later := set_later_results_aside(trainer, step)):
+            sys.stdout.write(
+                f"medix: {folder} holds results of later steps than {step}, from which training goes on: renamed to "
+                f"superseded-*: {', '.join(later)}\n"
+            )
         for path in sorted(folder.glob("spec.from-step-*.yaml")):
             if is_resumed and step_of(path) <= step:
                 last = path

@@ -96,6 +96,18 @@ def test_a_resumed_run_checks_the_judge_it_finds_then(tmp_path: Path) -> None:
     assert files(tmp_path) == ["canaries-step-000000.json", "canaries-step-000002.json"]
 
 
+def test_checks_of_later_steps_than_a_run_goes_on_from_are_deleted(tmp_path: Path) -> None:
+    """They would pass for those of the training that reaches other weights; files of other names stay."""
+    saving = _SavesAt(2, tmp_path / "two.ckpt")
+    trainer = make_trainer(tmp_path, [CheckJudge(every_n_steps=1), saving])
+    trainer.fit(FakeModule(max_steps=5, judge=Knows()), FakeData())
+    (tmp_path / "canaries-step-mine.json").write_text("")
+    resumed = make_trainer(tmp_path, [CheckJudge(every_n_steps=9)])
+    module = FakeModule(max_steps=3, judge=Knows())
+    resumed.fit(module, FakeData(), ckpt_path=tmp_path / "two.ckpt", weights_only=True)
+    assert files(tmp_path) == [f"canaries-step-{step}.json" for step in ("000000", "000001", "000002", "mine")]
+
+
 # What ----------------------------------------------------------------------------------------------------------------
 
 

@@ -1,5 +1,6 @@
 """What another training has left in the folder of a run."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ from lightning.pytorch.loggers import CSVLogger
 import medix.callbacks
 from medix.callbacks.check_judge import CheckJudge
 from medix.callbacks.dry_run import DryRun
-from medix.callbacks.earlier_run import set_earlier_run_aside
+from medix.callbacks.earlier_run import set_earlier_run_aside, set_later_results_aside
 from medix.callbacks.judge_validation import JudgeValidation
 from medix.callbacks.log_rewards import LogRewards
 from medix.callbacks.record_completions import RecordCompletions
@@ -175,6 +176,30 @@ def test_logs_of_a_folder_that_runs_share_stay(tmp_path: Path, has_it_inside: bo
     said = set_earlier_run_aside(trainer, checkpoints(run / "checkpoints"))
     assert said == (["own/version_*"] if has_it_inside else [])
     assert (tmp_path / "shared" / "version_0" / "a").exists()
+
+
+def test_results_of_later_steps_than_training_goes_on_from_are_set_aside(tmp_path: Path) -> None:
+    """Those of the abandoned training would pass for this one's in the report, the card and ``rescore``."""
+    run = tmp_path / "run"
+    written: dict[str, dict[str, object]] = {}
+    for step in (3, 6):
+        for folder in ("completions", "records"):
+            written[f"{folder}/validate-step-{step:06d}.jsonl"] = {"step": step}
+    written |= {"validation.json": {"step": 3}, "test.json": {"step": 6}, "reports/test.json": {"step": 6}}
+    written |= {"predictions.jsonl": {"step": 6}, "verification.json": {"steps": [2, 4]}, "canaries.json": {"step": 9}}
+    made(run, *written)
+    for name, content in written.items():
+        (run / name).write_text(json.dumps(content) + "\n")
+    made(run, "completions/val-step-000003.jsonl", "test-exchanged.json")
+    callbacks = (RecordCompletions(folder="records"), WriteReport(folder=str(run / "reports")))
+    later = ["completions/validate-step-000006.jsonl", "records/validate-step-000006.jsonl", "test.json"]
+    later += ["reports/test.json", "predictions.jsonl", "verification.json"]
+    assert set_later_results_aside(start(run, None, callbacks=callbacks), 6) == []
+    said = set_later_results_aside(start(run, None, callbacks=callbacks), 3)
+    assert sorted(said) == sorted(one.replace("000006", "*") for one in later)
+    assert sorted(name for name in written if not (run / name).exists()) == sorted(later)
+    assert (run / "completions" / "superseded-validate-step-000006.jsonl").exists()
+    assert (run / "test-exchanged.json").exists()
 
 
 MADE: dict[type[Callback], Callable[[Path], Callback]] = {

@@ -48,6 +48,21 @@ def test_a_spec_that_is_changed_back_is_saved_again(tmp_path: Path, capsys: pyte
     assert run.goes_on(30, "a", 40) == found
 
 
+def test_results_of_steps_that_a_run_does_not_go_on_from_are_superseded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = _Run(tmp_path)
+    run.goes_on(0, "a", 20)
+    (tmp_path / "test.json").write_text('{"step": 20}')
+    run.goes_on(20, "a", 30)
+    assert (tmp_path / "test.json").exists()
+    run.goes_on(10, "a", 15)
+    assert (tmp_path / "superseded-test.json").exists()
+    assert "results of later steps than 10, from which training goes on: renamed to superseded-*: test.json" in (
+        capsys.readouterr().out
+    )
+
+
 def test_specs_of_steps_that_a_run_does_not_go_on_from_are_superseded(tmp_path: Path) -> None:
     run = _Run(tmp_path)
     run.goes_on(0, "a", 10)
