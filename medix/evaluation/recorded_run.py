@@ -103,6 +103,7 @@ class RecordedRun:
 
         Raises:
             FileNotFoundError: there are no such files; lists the existing ones.
+            ValueError: one of them is a folder.
         """
         path = Path(path)
         if path.is_file():
@@ -121,6 +122,9 @@ class RecordedRun:
                 f"RUN {path}: has no completions of --split {split} ({SPLITS[split]}); found: {existing}. Training "
                 "writes them with the callback medix.callbacks.RecordCompletions; give another --split, or one file"
             )
+        for file in files:
+            if file.is_dir():
+                raise ValueError(f"{file}: is a folder in the place of a record; restore the file, or move it away")
         return cls(path, files, path)
 
     def lines(self) -> int:

@@ -111,7 +111,8 @@ class RunCard:
             if not report.get("after"):
                 found.append("No validation is on record (medix.callbacks.JudgeValidation).")
             if not report["finished"]:
-                found.append(f"The run has not finished: step {report['step']} of {report['max_steps']} (report.json).")
+                said = f"ended ({report['ended']})" if report.get("ended") else "has not finished"
+                found.append(f"The run {said}: step {report['step']} of {report['max_steps']} (report.json).")
             if newer := newer_than(report, run.path):
                 found.append(f"report.json is older than the run: {newer}. Curves and tables end there.")
         if not run.recorded_steps:

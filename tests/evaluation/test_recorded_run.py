@@ -18,6 +18,12 @@ def _indices(lines: list[CompletionRecord]) -> list[list[int]]:
     return [[record.index for record in group.records] for group in group_records(iter(lines), "file")]
 
 
+def test_a_folder_in_the_place_of_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "completions" / "val-step-000002.jsonl").mkdir(parents=True)
+    with pytest.raises(ValueError, match=r"val-step-000002.jsonl: is a folder in the place of a record; restore the"):
+        RecordedRun.find(tmp_path, "val")
+
+
 def test_what_a_suite_scores_comes_back_whole() -> None:
     original = groups(3)
     again = [group.rollout for group in group_records(iter(records(suite(), original)), "file")]

@@ -322,6 +322,22 @@ def test_a_report_from_the_middle_of_the_run_is_told_from_one_of_its_end(run: Pa
     assert told[1].endswith("is there. Curves and tables end there.")
 
 
+def test_a_run_that_ended_early_is_not_told_to_be_unfinished(run: Path) -> None:
+    """As one that a callback stops; ``ablate`` calls it done."""
+    report = json.loads((run / "report.json").read_text())
+    (run / "report.json").write_text(json.dumps({**report, "max_steps": 8, "finished": False, "ended": "Stopped"}))
+    told = [one for one in card(run).missing() if "report.json" in one]
+    assert told == ["The run ended (Stopped): step 5 of 8 (report.json)."]
+
+
+def test_a_folder_in_the_place_of_a_record_is_named(run: Path) -> None:
+    file = run / "completions" / "train.rank0.jsonl"
+    file.unlink()
+    file.mkdir()
+    with pytest.raises(ValueError, match=f"{file}: is a folder in the place of a record; restore the file, or move"):
+        card(run).to_dict()
+
+
 def test_names_of_strangers_make_no_markup(run: Path) -> None:
     manifest = run.parent.parent / "data" / "manifests" / "tiny_val-x_ray.yaml"
     manifest.write_text(manifest.read_text().replace("licence: CC0-1.0", "licence: 'a | <b>'"))
