@@ -149,13 +149,13 @@ _LATEX = str.maketrans(
 
 
 def _latex(text: str) -> str:
-    return " ".join(text.translate(_LATEX).split())
+    return visible(" ".join(text.translate(_LATEX).split()))
 
 
 def _escape(text: str) -> str:
     for mark in ("\\", "|", "<", "`", "*", "["):
         text = text.replace(mark, "\\" + mark)
-    return " ".join(text.split())
+    return visible(" ".join(text.split()))
 
 
 MISSING = "\N{EN DASH}"

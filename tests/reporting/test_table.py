@@ -16,6 +16,13 @@ def test_markdown_escapes_what_would_break_the_table() -> None:
     assert text.splitlines()[:2] == [r"| name\|x | n |", "| :-- | --: |"]
 
 
+def test_control_characters_of_strangers_are_visible_in_every_form_of_a_table() -> None:
+    table = Table("t", ["name\x1b[31m"], [["a\u202eb\x9b"]])
+    for text in (table.markdown(), table.latex()):
+        assert not {"\x1b", "\u202e", "\x9b"} & set(text)
+        assert "[U+202E]" in text.replace("{[}", "[").replace("{]}", "]").replace("\\[", "[")
+
+
 def test_brackets_in_a_name_are_not_terminal_markup() -> None:
     buffer = io.StringIO()
     Console(file=buffer, width=60).print(Table("t", ["name"], [["[red]x[/nope]"]]).rich(60))

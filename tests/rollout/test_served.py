@@ -544,6 +544,16 @@ def test_a_server_that_completed_another_prompt_is_not_asked_again(policy: Visio
         assert len(server.asked) == 1
 
 
+@pytest.mark.parametrize("fault", [{"prompt": [1, 2, 3]}, {"versions": [1]}])
+def test_another_server_completes_what_one_answers_wrongly(policy: VisionLanguagePolicy, fault: dict[str, Any]) -> None:
+    with serving(partly(None, **fault)) as wrong, serving() as right:
+        asked = prompts(policy, 4)
+        groups = engine(policy, wrong.url, right.url).rollout(asked)
+        assert [group.prompt for group in groups] == asked
+        assert wrong.asked
+        assert len(right.asked) >= 4
+
+
 def test_a_request_that_is_refused_for_itself_is_not_asked_of_others(policy: VisionLanguagePolicy) -> None:
     with serving(refuses(400, "n must be at most 2")) as one, serving(refuses(400, "n must be at most 2")) as other:
         with pytest.raises(RolloutError, match="status 400: n must be at most 2"):

@@ -198,7 +198,7 @@ class Dispatcher:
                         had = " and ".join(choice.versions) or "it does not say which"
                         raise _StaleError(f"it completed with other weights than the present ones ({had})")
                     if stream.prompt_token_ids != prompt.token_ids:
-                        raise RequestError("it completed other tokens than those of the prompt", Outcome.DECLINED)
+                        raise RequestError("it completed other tokens than those of the prompt", Outcome.REFUSED)
                     self._check_tokens(choice)
                     self._take(task, choice)
         except RequestError as error:

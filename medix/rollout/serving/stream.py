@@ -131,6 +131,8 @@ class ChoiceStream:
             raise StreamError(f"choice {index} has no tokens")
         self._finished.add(index)
         versions = tuple(span["version"] for span in choice.get("weight_versions") or ())
+        if not all(isinstance(version, str) for version in versions):
+            raise StreamError(f"choice {index} names a version of weights that is no text: {versions!r:.80}")
         yield Choice(index, tuple(growing.token_ids), tuple(growing.logprobs), reason, versions)
 
 

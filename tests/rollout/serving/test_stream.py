@@ -71,6 +71,12 @@ def test_a_choice_written_by_two_versions_names_both() -> None:
     assert choice.versions == ("a", "b")
 
 
+@pytest.mark.parametrize("version", [1, 0.5, True, None, [], {}])
+def test_a_version_that_is_no_text_is_refused(version: object) -> None:
+    with pytest.raises(StreamError, match="choice 0 names a version of weights that is no text"):
+        fed(event(chunk(0, [5], "stop", weight_versions=[{"version": version, "start": 0, "end": 1}])))
+
+
 def test_a_choice_that_says_no_version_has_none() -> None:
     [choice] = fed(event(chunk(0, [5], "stop")))
     assert choice.versions == ()
