@@ -98,20 +98,23 @@ class WriteReport(Callback):
     # Collected during the run ----------------------------------------------------------------------------------------
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Note when the run began, and from which step it goes on."""
+        """Note when the run began, and from which step it goes on; a report of later steps is written anew."""
         self._began = self._began or _now()
         self._sizes = training_sizes(trainer) if trainer.is_global_zero else {}
         step = watched(pl_module).step
+        written = read_report(self._folder(trainer)) if trainer.is_global_zero else {}
         if step >= watched(pl_module).max_steps:  # no step is left: the report of the last may be there, and whole
-            written = read_report(self._folder(trainer))
             self._is_final = (
                 self.page(trainer).is_file()
                 and written.get("finished") is True
                 and written.get("step") == step
                 and written.get("steps") == plain(self._steps)  # with their seconds: no other training's
             )
-        elif step:
+            return
+        if step:
             self._resumes = [earlier for earlier in self._resumes if earlier < step] + [step]
+        if type(written.get("step")) is int and written["step"] > step:  # of steps that may become other ones
+            self._write(trainer, pl_module)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int

@@ -53,11 +53,15 @@ class RunCanaries:
 def _first_step(folder: Path, names: Iterable[str]) -> int:
     """The step that a run began with: that of a checkpoint which it began from, unless it has earlier checks.
 
-    It has them where that is one of its own, to which it went back.
+    It has them where that is one of its own, to which it went back. In a copy without checkpoints it is not known: the
+    earliest check is taken for the first.
     """
-    began = beginning_of(folder / "checkpoints")
     numbers = [name.removeprefix("canaries-step-").removesuffix(".json") for name in names]
-    return 0 if began is None else min([began.step, *(int(one) for one in numbers if one.isdecimal())])
+    checked = [int(number) for number in numbers if number.isdecimal()]
+    if not (folder / "checkpoints").is_dir():
+        return min(checked, default=0)
+    began = beginning_of(folder / "checkpoints")
+    return 0 if began is None else min([began.step, *checked])
 
 
 def _expected(spec: object, first: int, last: int) -> Iterator[int]:

@@ -74,6 +74,26 @@ def test_a_resumed_run_continues_its_curves_and_keeps_its_first_validation(tmp_p
     assert resumed["run"]["Run"] == "resumed"
 
 
+class _Fails(Callback):
+    def on_train_batch_start(self, *_: object) -> None:
+        raise ValueError("no step more")
+
+
+def test_a_run_that_goes_back_and_fails_leaves_no_report_of_the_steps_it_gave_up(tmp_path: Path) -> None:
+    _fit(tmp_path, WriteReport(table=False))
+    assert (_read(tmp_path)["step"], _read(tmp_path)["finished"]) == (4, True)
+    callbacks = [JudgeValidation(every_n_steps=2), WriteReport(table=False), _Fails()]
+    checkpoint = tmp_path / "checkpoints" / "step-000002.ckpt"
+    with pytest.raises(ValueError, match="no step more"):
+        make_trainer(tmp_path, callbacks).fit(
+            FakeModule(max_steps=4, judge=CountingJudge()), FakeData(), ckpt_path=checkpoint, weights_only=True
+        )
+    data = _read(tmp_path)
+    assert (data["step"], data["finished"], data["ended"]) == (2, False, "Stopped by an error")
+    assert [row["step"] for row in data["steps"]] == [1, 2]
+    assert [entry["step"] for entry in data["validations"]] == [0, 2]
+
+
 def test_the_checkpoint_of_a_step_holds_the_history_of_that_step(tmp_path: Path) -> None:
     _fit(tmp_path, WriteReport(table=False))
     state = torch.load(tmp_path / "checkpoints" / "step-000002.ckpt", weights_only=True)["callbacks"]["WriteReport"]

@@ -25,6 +25,7 @@ def checked(folder: Path, *steps: int) -> None:
 
 def test_a_check_that_the_spec_asks_for_and_that_is_not_there_is_told(tmp_path: Path) -> None:
     """Steps 0, 2 and 4 of 5; one more was made after a restart at step 3."""
+    (tmp_path / "checkpoints").mkdir()
     checked(tmp_path, 0, 2, 3, 4)
     found = RunCanaries.read(tmp_path, SPEC, 5)
     assert found.checks == [{"step": step, "accepted": step / 10 or None} for step in (0, 2, 3, 4)]
@@ -48,6 +49,14 @@ def test_a_run_that_began_from_a_checkpoint_has_no_checks_of_steps_before_it(
     (tmp_path / "canaries-step-000004.json").unlink()
     (fault,) = RunCanaries.read(tmp_path, SPEC, 5).faults
     assert "canaries-step-000004.json: is not there" in fault
+
+
+def test_a_copy_without_checkpoints_does_not_tell_where_the_run_began(tmp_path: Path) -> None:
+    """Its earliest check is taken for the first; later ones are missed."""
+    checked(tmp_path, 3, 4)
+    assert not RunCanaries.read(tmp_path, SPEC, 4).faults
+    (fault,) = RunCanaries.read(tmp_path, SPEC, 6).faults
+    assert "canaries-step-000006.json: is not there" in fault
 
 
 @pytest.mark.parametrize(
